@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// What a layer is: a concept, no base class; and KeptView, what a layer remembers of its input.
+//   y  = layer.forward(x, mode)      lives in the layer, or is a view, valid until the layer's next call
+//   dx = layer.backward(dy, ...)     has x's shape, likewise; overwritten by each call
+// See docs/decisions/network_is_a_tuple.md.
+#pragma once
+
+#include <unfold/core/conv2d_options.hpp>
+#include <unfold/core/tensor.hpp>
+
+#include <string>
+#include <string_view>
+#include <utility>  // std::exchange
+
+namespace unfold {
+
+/// A Tensor or TensorView of any rank.
+template <class X>
+concept AnyTensor = requires { typename ReadableView<X>; };
+
+/// L is a layer for inputs X: it maps x to a tensor y, and a gradient dy of y's kind back to dx.
+/// A layer may also have initialize(seed), update(SgdArgs), visit_state(visit), visit_parameters(visit).
+template <class L, class X>
+concept LayerOn = requires(L& layer, const X& x, Mode mode, InputGradient input_gradient) {
+  { layer.forward(x, mode) } -> AnyTensor;
+  { layer.backward(layer.forward(x, mode), input_gradient) } -> AnyTensor;
+};
+
+namespace detail {
+
+/// Errors  StateError "unfold::<function>: call forward in training mode first" unless `ready`
+inline void require_forward(bool ready, std::string_view function) {
+  if (ready) return;
+  std::string message = "unfold::";
+  throw StateError(message.append(function).append(": call forward in training mode first"));
+}
+
+}  // namespace detail
+
+/// The view of somebody else's tensor that a layer keeps from forward for backward.
+///
+/// Writes  a copy keeps nothing: in a copied network the view would show a tensor of the old one. A move takes
+///         the view along: moving a tensor does not move its elements
+template <class T, int Rank>
+class KeptView {
+ public:
+  KeptView() = default;
+  KeptView(const KeptView&) {}
+  KeptView& operator=(const KeptView&) {
+    forget();
+    return *this;
+  }
+  KeptView(KeptView&& other) noexcept
+      : view_(std::exchange(other.view_, {})), kept_(std::exchange(other.kept_, false)) {}
+  KeptView& operator=(KeptView&& other) noexcept {
+    view_ = std::exchange(other.view_, {});
+    kept_ = std::exchange(other.kept_, false);
+    return *this;
+  }
+  ~KeptView() = default;
+
+  void keep(TensorView<const T, Rank> view) {
+    view_ = view;
+    kept_ = true;
+  }
+  void forget() {
+    view_ = {};
+    kept_ = false;
+  }
+  bool kept() const { return kept_; }
+
+  /// The view. `function` names the caller, e.g. "Conv2D::backward".
+  /// Errors  StateError if none is kept: forward was not called, or in inference mode, or the layer is a copy
+  const TensorView<const T, Rank>& get(std::string_view function) const {
+    detail::require_forward(kept_, function);
+    return view_;
+  }
+
+ private:
+  TensorView<const T, Rank> view_;
+  bool kept_ = false;
+};
+
+}  // namespace unfold
