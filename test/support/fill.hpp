@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// Test data: small integers, whose sums are exact in float in every order; normal numbers; NaN.
+#pragma once
+
+#include "support/problems.hpp"
+
+#include <unfold/core/random.hpp>
+#include <unfold/core/tensor.hpp>
+
+#include <algorithm>  // std::max
+#include <limits>
+#include <stdexcept>  // std::logic_error
+
+namespace unfold::test {
+
+inline constexpr Index largest_integer = 8;
+
+/// Sets every element to next(), in row-major order.
+template <class T, int Rank, class Next>
+void fill_with(const TensorView<T, Rank>& view, Next&& next) {
+  view.for_each_run([&](T* run, Index n, Index step) {
+    for (Index i = 0; i < n; ++i) run[i * step] = T(next());
+  });
+}
+
+/// Integers in [-8, 8]: the same ones for every T.
+template <class T, int Rank>
+void fill_integers(const TensorView<T, Rank>& view, Random& random) {
+  fill_with(view, [&] { return static_cast<double>(random.below(2 * largest_integer + 1) - largest_integer); });
+}
+
+/// Mean 0, variance 1. T = float rounds what T = double gets.
+template <class T, int Rank>
+void fill_normal(const TensorView<T, Rank>& view, Random& random) {
+  fill_with(view, [&] { return random.normal(); });
+}
+
+/// A tensor of NaN: an output that must be overwritten wholly, or a scratch that must not be read.
+template <class T, int Rank>
+Tensor<T, Rank> poisoned(const Shape<Rank>& shape) {
+  return Tensor<T, Rank>(shape, std::numeric_limits<T>::quiet_NaN());
+}
+
+/// The largest number of products in one element of y, dx or dw.
+inline Index longest_sum(const Conv2DGeometry& g) { return std::max({g.K(), g.OC / g.G * g.KH * g.KW, g.P()}); }
+
+/// Throws unless twice the longest sum of products of integers in [-8, 8], plus a bias, stays below 2^24:
+/// then every sum is exact in float, whatever its order, also where a gradient is added to another.
+inline void require_exact(const Conv2DGeometry& g) {
+  const Index largest = 2 * (longest_sum(g) * largest_integer * largest_integer + largest_integer);
+  if (largest >= (Index{1} << 24))
+    throw std::logic_error("sums of " + std::to_string(largest) + " are not exact in float");
+}
+
+/// What a convolution and its gradients take.
+template <class T>
+struct ConvolutionData {
+  Tensor<T, 4> x, w, dy;
+  Tensor<T, 1> b;
+
+  explicit ConvolutionData(const Conv2DGeometry& g) : x(g.x_shape()), w(g.w_shape()), dy(g.y_shape()), b({g.OC}) {}
+};
+
+template <class T>
+ConvolutionData<T> integer_data(const Conv2DGeometry& g, std::uint64_t seed) {
+  require_exact(g);
+  Random random(seed);
+  ConvolutionData<T> data(g);
+  fill_integers(data.x.view(), random);
+  fill_integers(data.w.view(), random);
+  fill_integers(data.dy.view(), random);
+  fill_integers(data.b.view(), random);
+  return data;
+}
+
+template <class T>
+ConvolutionData<T> normal_data(const Conv2DGeometry& g, std::uint64_t seed) {
+  Random random(seed);
+  ConvolutionData<T> data(g);
+  fill_normal(data.x.view(), random);
+  fill_normal(data.w.view(), random);
+  fill_normal(data.dy.view(), random);
+  fill_normal(data.b.view(), random);
+  return data;
+}
+
+/// The same numbers in another element type.
+template <class To, class From, int Rank>
+Tensor<To, Rank> converted(const Tensor<From, Rank>& from) {
+  Tensor<To, Rank> to(from.shape());
+  const From* next = from.data();
+  fill_with(to.view(), [&] { return *next++; });
+  return to;
+}
+
+}  // namespace unfold::test
