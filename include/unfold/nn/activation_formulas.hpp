@@ -4,32 +4,12 @@
 // The value of a NaN is a NaN. A scalar that meets no constraint of a formula does not have that activation.
 #pragma once
 
-#include <Eigen/Core>
+#include <unfold/nn/scalar.hpp>
 
 #include <algorithm>  // std::clamp, std::max, std::min
 #include <cmath>
-#include <concepts>
 
 namespace unfold::detail {
-
-/// Scalars with an order: all but the complex ones.
-template <class T>
-concept Ordered = requires(const T& a) {
-  { a < a } -> std::convertible_to<bool>;
-};
-
-/// Scalars such as Eigen's AutoDiffScalar: a value and its derivatives.
-template <class T>
-concept CarriesDerivatives = requires(const T& a) {
-  a.value();
-  T(a.value(), a.derivatives());
-};
-
-/// A real constant as a T, through the type in which T's own literals are written.
-template <class T>
-T constant(long double value) {
-  return T(static_cast<typename Eigen::NumTraits<T>::Literal>(value));
-}
 
 template <class T>
 T round_down(const T& z) {

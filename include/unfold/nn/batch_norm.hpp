@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+// BatchNormalization<T>: each channel of [N, C, H, W] brought to mean 0 and variance 1, then scaled and
+// shifted; its backward; the running statistics for inference. Two kinds: standard and darknet.
+// takes z -> gives y in place; takes dy -> gives dz in place. See docs/04_conv2d.md.
+#pragma once
+
+#include <unfold/core/conv2d_options.hpp>
+#include <unfold/core/threads.hpp>
+#include <unfold/nn/layer.hpp>
+#include <unfold/nn/scalar.hpp>
+
+#include <array>
+#include <cmath>  // std::sqrt
+
+namespace unfold {
+namespace detail {
+
+/// The sum of term(i) over [0, n), in eight interleaved sums that the compiler can keep in vectors.
+template <class A, class Term>
+A lane_sum(Index n, const Term& term) {
+  std::array<A, 8> lanes{A(0), A(0), A(0), A(0), A(0), A(0), A(0), A(0)};
+  Index i = 0;
+  for (; i + 8 <= n; i += 8) {
+    for (std::size_t l = 0; l < 8; ++l) lanes[l] += term(i + static_cast<Index>(l));
+  }
+  for (; i < n; ++i) lanes[0] += term(i);
+  return A(((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7])));
+}
+
+}  // namespace detail
+
+/// Normalises each channel by its mean and variance over the M = N*H*W samples of the batch.
+///
+///   forward    mean = sum z / M          variance = sum (z - mean)^2 / D
+///              xn = r*(z - mean)         y = scale*xn + bias
+///   backward   dbias += sum dy           dscale += sum dy*xn
+///              dz = scale*q*(dy - sum dy/M - (q/r)^2 * xn * sum(dy*xn)/M)
+///
+///   standard   D = M        r = q = 1/sqrt(variance + 1e-5)
+///   darknet    D = M - 1    r = 1/(sqrt(variance) + 1e-6)    q = 1/sqrt(variance + 1e-5)
+///
+/// so that the backward of `standard` is the gradient of its forward, and that of `darknet` is the listing's.
+/// Inference puts the running statistics for mean and variance. A training forward moves them:
+///
+///   standard   running = 0.9*running + 0.1*batch, the variance over M - 1; they start at 0 and 1 (as PyTorch's)
+///   darknet    running = 0.99*running + 0.01*batch; both start at 0 (as the listing's)
+///
+/// Shape   z, y, dz, dy [N, C, H, W] contiguous; all else [C]
+/// Writes  forward: y over z; in training it keeps xn, mean and variance. backward: dz over dy
+/// Errors  ShapeError if a shape differs, or if training has fewer than two samples a channel (the variance
+///         over M - 1 is then 0/0); StateError if backward follows no training forward
+/// Cost    training keeps N*C*H*W elements. Sums of float are taken in double: a channel has as many samples as
+///         a batch has pixels, and the double sum costs no time, as the passes wait for memory
+/// Source  S. Ioffe, C. Szegedy, Batch normalization, 2015; derived in docs/04_conv2d.md
+template <class T>
+class BatchNormalization {
+ public:
+  BatchNormalization(BatchNorm kind, Index channels) : kind_(kind) {
+    if (kind != BatchNorm::standard && kind != BatchNorm::darknet) {
+      detail::fail("BatchNormalization", "kind must be standard or darknet", "none");
+    }
+    detail::require(channels >= 1, "BatchNormalization", "channels must be >= 1", channels);
+    mean_ = variance_ = running_mean_ = Tensor<T, 1>({channels});
+    running_variance_ = Tensor<T, 1>({channels}, T(kind == BatchNorm::standard ? 1 : 0));
+  }
+
+  void forward(TensorView<T, 4> z_to_y, TensorView<const T, 1> scales, TensorView<const T, 1> bias, Mode mode) {
+    check("BatchNormalization::forward", "z", z_to_y);
+    check("BatchNormalization::forward", "scales", scales);
+    check("BatchNormalization::forward", "bias", bias);
+    const Planes planes(z_to_y);
+    if (mode == Mode::training) {
+      detail::require(planes.M() >= 2, "BatchNormalization::forward", "training needs N*H*W >= 2 samples a channel",
+                      z_to_y.shape());
+      normalized_.reshape_for_overwrite(z_to_y.shape());
+    }
+    kept_ = mode == Mode::training;
+    detail::parallel_for(planes.C, [&](Index c) {
+      if (mode == Mode::training) measure(planes, z_to_y.data(), c);
+      const T mean = kept_ ? mean_(c) : running_mean_(c);
+      const T r = forward_factor(kept_ ? variance_(c) : running_variance_(c));
+      const T scale = scales(c), shift = bias(c);
+      for (Index n = 0; n < planes.N; ++n) {
+        T* const y = planes.at(z_to_y.data(), n, c);
+        if (kept_) {
+          T* const xn = planes.at(normalized_.data(), n, c);
+          for (Index i = 0; i < planes.S; ++i) {
+            xn[i] = (y[i] - mean) * r;
+            y[i] = scale * xn[i] + shift;
+          }
+        } else {
+          for (Index i = 0; i < planes.S; ++i) y[i] = scale * ((y[i] - mean) * r) + shift;
+        }
+      }
+    });
+  }
+
+  /// Writes  dz over dy; dscales and dbias are added to
+  void backward(TensorView<T, 4> dy_to_dz, TensorView<const T, 1> scales, TensorView<T, 1> dscales,
+                TensorView<T, 1> dbias) {
+    detail::require_forward(kept_, "BatchNormalization::backward");
+    if (dy_to_dz.shape() != normalized_.shape()) {
+      detail::fail("BatchNormalization::backward", "dy must be " + to_string(normalized_.shape()),
+                   to_string(dy_to_dz.shape()));
+    }
+    check("BatchNormalization::backward", "dy", dy_to_dz);
+    check("BatchNormalization::backward", "scales", scales);
+    check("BatchNormalization::backward", "dscales", TensorView<const T, 1>(dscales));
+    check("BatchNormalization::backward", "dbias", TensorView<const T, 1>(dbias));
+    const Planes planes(dy_to_dz);
+    detail::parallel_for(planes.C, [&](Index c) {
+      A sum_dy(0), sum_dy_xn(0);
+      for (Index n = 0; n < planes.N; ++n) {
+        const T* const dy = planes.at(dy_to_dz.data(), n, c);
+        const T* const xn = planes.at(normalized_.data(), n, c);
+        sum_dy += detail::lane_sum<A>(planes.S, [=](Index i) { return A(dy[i]); });
+        sum_dy_xn += detail::lane_sum<A>(planes.S, [=](Index i) { return A(A(dy[i]) * A(xn[i])); });
+      }
+      dbias(c) += T(sum_dy);
+      dscales(c) += T(sum_dy_xn);
+
+      const A M = detail::constant<A>(static_cast<long double>(planes.M()));
+      const T q = backward_factor(variance_(c));
+      const T q_by_r = T(q / forward_factor(variance_(c)));
+      const T factor = T(scales(c) * q);
+      const T mean_dy = T(sum_dy / M);                        // the part of dy that shifts the mean
+      const T slope = T(q_by_r * q_by_r * T(sum_dy_xn / M));  // the part, times xn, that scales the deviation
+      for (Index n = 0; n < planes.N; ++n) {
+        T* const dz = planes.at(dy_to_dz.data(), n, c);
+        const T* const xn = planes.at(normalized_.data(), n, c);
+        for (Index i = 0; i < planes.S; ++i) dz[i] = factor * (dz[i] - mean_dy - slope * xn[i]);
+      }
+    });
+  }
+
+  TensorView<T, 1> running_mean() { return running_mean_; }
+  TensorView<T, 1> running_variance() { return running_variance_; }
+  TensorView<const T, 1> running_mean() const { return running_mean_; }
+  TensorView<const T, 1> running_variance() const { return running_variance_; }
+
+  /// Of the last training batch; the variance over M (standard) or M - 1 (darknet).
+  TensorView<const T, 1> mean() const { return mean_; }
+  TensorView<const T, 1> variance() const { return variance_; }
+
+ private:
+  using A = detail::Accumulator<T>;
+
+  /// [N, C, H, W] as N*C planes of S = H*W elements.
+  struct Planes {
+    Index N, C, S;
+    explicit Planes(TensorView<const T, 4> z) : N(z.shape(0)), C(z.shape(1)), S(z.shape(2) * z.shape(3)) {}
+    Index M() const { return N * S; }
+    template <class U>
+    U* at(U* data, Index n, Index c) const {
+      return data + (n * C + c) * S;
+    }
+  };
+
+  Index channels() const { return mean_.size(); }
+
+  void check(const char* function, const char* name, TensorView<const T, 4> z) const {
+    if (z.shape(1) == channels() && z.contiguous()) return;
+    detail::fail(function, std::string(name) + " must be a contiguous [N, " + std::to_string(channels()) + ", H, W]",
+                 to_string(z.shape()) + " with strides " + to_string(z.strides()));
+  }
+  void check(const char* function, const char* name, TensorView<const T, 1> v) const {
+    if (v.shape(0) == channels()) return;
+    detail::fail(function, std::string(name) + " must be [" + std::to_string(channels()) + "]", to_string(v.shape()));
+  }
+
+  /// Mean and variance of channel c, and the running ones.
+  void measure(const Planes& planes, const T* z, Index c) {
+    const auto sum = [&](const auto& term) {
+      A total(0);
+      for (Index n = 0; n < planes.N; ++n) {
+        const T* const x = planes.at(z, n, c);
+        total += detail::lane_sum<A>(planes.S, [&](Index i) { return term(A(x[i])); });
+      }
+      return total;
+    };
+    const bool standard = kind_ == BatchNorm::standard;
+    const A M = detail::constant<A>(static_cast<long double>(planes.M()));
+    const A mean = A(sum([](const A& x) { return x; }) / M);
+    const A squares = sum([&](const A& x) { return A((x - mean) * (x - mean)); });
+    const A unbiased = A(squares / (M - A(1)));
+    mean_(c) = T(mean);
+    variance_(c) = standard ? T(squares / M) : T(unbiased);
+
+    const A rate = detail::constant<A>(standard ? 0.1L : 0.01L);
+    const auto move = [&](T& running, const A& batch) { running = T((A(1) - rate) * A(running) + rate * batch); };
+    move(running_mean_(c), mean);
+    move(running_variance_(c), unbiased);
+  }
+
+  /// r and q of the formulas above.
+  T forward_factor(const T& variance) const {
+    using std::sqrt;
+    if (kind_ == BatchNorm::standard) return backward_factor(variance);
+    return T(T(1) / (sqrt(variance) + detail::constant<T>(1e-6L)));
+  }
+  T backward_factor(const T& variance) const {
+    using std::sqrt;
+    return T(T(1) / sqrt(T(variance + detail::constant<T>(1e-5L))));
+  }
+
+  BatchNorm kind_;
+  Tensor<T, 4> normalized_;                       // xn [N, C, H, W]
+  Tensor<T, 1> mean_, variance_;                  // [C]
+  Tensor<T, 1> running_mean_, running_variance_;  // [C]
+  bool kept_ = false;
+};
+
+}  // namespace unfold
