@@ -2,6 +2,7 @@
 // Reads the reference sets: shapes files (csv) and folders of golden cases (case.json and .npy).
 #pragma once
 
+#include "support/fill.hpp"
 #include "support/problems.hpp"
 
 #include <unfold/io/npy.hpp>
@@ -69,6 +70,33 @@ struct GoldenCase {
     return read_npy<T, Rank>(folder / (tensor + ".npy"));
   }
 };
+
+/// A case of golden_public: what goes in, and what must come out.
+struct GoldenConvolution {
+  Problem problem;
+  bool integers;           // every sum is exact in float
+  Index untouched_pixels;  // of x: under no window, so that their dx is exactly 0
+  ConvolutionData<double> data;
+  Tensor<double, 4> y, dx, dw;
+  Tensor<double, 1> db;
+};
+
+inline GoldenConvolution read_convolution(const GoldenCase& golden) {
+  const auto tensor = [&](const char* name) { return golden.read<double, 4>(name); };
+  GoldenConvolution c{golden.problem(),
+                      golden.info.at("fill") == "int",
+                      golden.info.at("untouched_pixels"),
+                      ConvolutionData<double>(golden.problem().geometry()),
+                      tensor("y"),
+                      tensor("dx"),
+                      tensor("dw"),
+                      golden.read<double, 1>("db")};
+  c.data.x = tensor("x");
+  c.data.w = tensor("w");
+  c.data.dy = tensor("dy");
+  c.data.b = golden.read<double, 1>("b");
+  return c;
+}
 
 /// The cases of a golden set, by name.
 inline std::vector<GoldenCase> golden_cases(const std::filesystem::path& set) {

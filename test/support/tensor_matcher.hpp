@@ -94,17 +94,6 @@ auto within(const E& expected, const B& bound) {
   return TensorMatcher(ReadableView<E>(expected), ReadableView<B>(bound));
 }
 
-/// factor * epsilon(T) * S element by element: the rounding error that a sum of `terms` products in T
-/// may have in any order, S the sum of their magnitudes; terms + 2 where the inputs were rounded to T first.
-template <class T, class M, int Rank>
-Tensor<M, Rank> rounding_bound(Index terms, const Tensor<M, Rank>& S) {
-  Tensor<M, Rank> bound(S.shape());
-  for (Index i = 0; i < S.size(); ++i) {
-    bound.data()[i] = static_cast<M>(terms) * M(std::numeric_limits<T>::epsilon()) * S.data()[i];
-  }
-  return bound;
-}
-
 template <class X>
 concept TensorOrView = requires { unfold::detail::AsTensor<X>::rank; };
 
