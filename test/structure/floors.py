@@ -20,7 +20,7 @@ PRINT = "unfold/core/print.hpp"  # the one header that needs fmt; listed only wh
 OTHERS = {
     "core": set(),
     "engine": {"immintrin.h"},
-    "io": {"fcntl.h", "unistd.h"},  # fsync
+    "io": {"fcntl.h", "sys/file.h", "sys/stat.h", "unistd.h"},  # fsync, locks
 }
 LINES_OF_HEADER = 300
 LINES_OF_TEST = 250
@@ -45,63 +45,75 @@ def reachable(header):
     return found
 
 
-def check_order(report, listed, headers):
-    report.check(sorted(listed) == headers, "the umbrella lists every header once", "\n".join(
-        [f"missing: {h}" for h in headers if h not in listed]
-        + [f"no such header: {h}" for h in listed if h not in headers]
-        + [f"listed twice: {h}" for h in sorted(set(listed)) if listed.count(h) > 1]))
-    floors = [FLOORS.index(floor(h)) for h in listed]
-    report.check(floors == sorted(floors), "the umbrella goes through the floors in order", "\n".join(listed))
+def out_of_order(listed):
     for place, header in enumerate(listed):
-        if not (INCLUDE / header).is_file():
-            continue
-        later = [h for h in includes(INCLUDE / header) if h.startswith("unfold/") and h not in listed[:place]]
-        report.check(not later, f"{header} includes only what the umbrella lists before it", "\n".join(later))
-    fmt = re.search(r"#if __has_include\(<fmt/core\.h>\).*\n#include <unfold/core/print\.hpp>.*\n#endif",
-                    UMBRELLA.read_text(encoding="utf-8"))
-    report.check(fmt or PRINT not in headers, "the umbrella includes core/print.hpp only where fmt is")
+        if (INCLUDE / header).is_file():
+            for other in includes(INCLUDE / header):
+                if other.startswith("unfold/") and other not in listed[:place]:
+                    yield f"{header} includes {other}"
 
 
-def check_outside(report, headers):
+def check_umbrella(report, headers):
+    listed = includes(UMBRELLA)
+    report.check(sorted(listed) == headers, "the umbrella lists every header once", [
+        *(f"missing: {h}" for h in headers if h not in listed),
+        *(f"no such header: {h}" for h in listed if h not in headers),
+        *(f"listed twice: {h}" for h in sorted(set(listed)) if listed.count(h) > 1),
+    ])
+    floors = [FLOORS.index(floor(h)) for h in listed]
+    report.check(floors == sorted(floors), "the umbrella goes through the floors in order", listed)
+    report.check_none(out_of_order(listed), "a header includes only what the umbrella lists before it")
+    print_where_fmt_is = f"#if __has_include(<fmt/core.h>)\n#include <{PRINT}>\n#endif"
+    report.check(PRINT not in headers or print_where_fmt_is in UMBRELLA.read_text(encoding="utf-8"),
+                 "the umbrella includes core/print.hpp only where fmt is", [print_where_fmt_is])
+
+
+def foreign(headers):
     for header in headers:
-        foreign = [
-            name for name in includes(INCLUDE / header)
-            if not name.startswith(("unfold/", "Eigen/", "unsupported/Eigen/"))
-            and not re.fullmatch(r"[a-z_]+", name)
-            and name not in OTHERS.get(floor(header), ())
-            and not (header == PRINT and name.startswith("fmt/"))
-        ]
-        report.check(not foreign, f"{header} needs nothing but the standard library and Eigen", "\n".join(foreign))
+        for name in includes(INCLUDE / header):
+            ours = name.startswith(("unfold/", "Eigen/", "unsupported/Eigen/")) or re.fullmatch(r"[a-z_]+", name)
+            allowed = name in OTHERS.get(floor(header), ()) or header == PRINT and name.startswith("fmt/")
+            if not ours and not allowed:
+                yield f"{header} includes {name}"
+
+
+def above_core(headers):
     for header in headers:
-        if floor(header) == "io":
-            above = [h for h in includes(INCLUDE / header)
-                     if h.startswith("unfold/") and floor(h) not in ("core", "io") or "Eigen" in h]
-            report.check(not above, f"{header} stands on core alone", "\n".join(above))
+        for name in includes(INCLUDE / header) if floor(header) == "io" else ():
+            if "Eigen" in name or name.startswith("unfold/") and floor(name) not in ("core", "io"):
+                yield f"{header} includes {name}"
+
+
+def shared_with_reference(headers):
     if REFERENCE in headers:
-        shared = [h for h in reachable(REFERENCE) if "/" in h and h not in REFERENCE_MAY_INCLUDE]
-        report.check(not shared, f"{REFERENCE} shares no code with what it judges", "\n".join(sorted(shared)))
+        yield from (h for h in sorted(reachable(REFERENCE)) if "/" in h and h not in REFERENCE_MAY_INCLUDE)
 
 
-def check_head(report, path):
-    name = path.relative_to(ROOT)
-    lines = path.read_text(encoding="utf-8").splitlines()
-    report.check(lines[0] == "// SPDX-License-Identifier: MIT", f"{name} opens with its licence", lines[0])
-    if path.suffix != ".hpp":
-        return
-    head = next((i for i, line in enumerate(lines) if not line.startswith("//")), len(lines))
-    report.check(2 <= head <= 7, f"{name} says in one to six lines what it is", f"{head - 1} lines")
-    report.check(lines[head : head + 1] == ["#pragma once"], f"{name} has #pragma once below its head comment")
-    if INCLUDE in path.parents:
-        macros = [line for line in lines if re.match(r"\s*#\s*define", line)]
-        report.check(not macros, f"{name} defines no macro", "\n".join(macros))
+def wrong_heads(paths):
+    for path in paths:
+        name = path.relative_to(ROOT)
+        lines = path.read_text(encoding="utf-8").splitlines()
+        head = next((i for i, line in enumerate(lines) if not line.startswith("//")), len(lines))
+        if lines[:1] != ["// SPDX-License-Identifier: MIT"]:
+            yield f"{name} does not open with its licence"
+        elif path.suffix == ".hpp" and not 2 <= head <= 7:
+            yield f"{name} says in {head - 1} lines what it is"
+        elif path.suffix == ".hpp" and lines[head : head + 1] != ["#pragma once"]:
+            yield f"{name} has no #pragma once below its head comment"
 
 
-def check_listed(report, pattern, build_file):
-    """Every file that matches is named in that meson.build."""
+def macros(headers):
+    for header in headers:
+        for line in (INCLUDE / header).read_text(encoding="utf-8").splitlines():
+            if re.match(r"\s*#\s*define", line):
+                yield f"{header}: {line}"
+
+
+def forgotten(pattern, build_file):
+    """The files that match and are not named in that meson.build."""
     text = (ROOT / build_file).read_text(encoding="utf-8")
-    for path in sorted(ROOT.glob(pattern)):
-        name = path.relative_to((ROOT / build_file).parent).as_posix()
-        report.check(f"'{name}'" in text, f"{build_file} names {name}")
+    names = (p.relative_to((ROOT / build_file).parent).as_posix() for p in sorted(ROOT.glob(pattern)))
+    return (f"{build_file} does not name {name}" for name in names if f"'{name}'" not in text)
 
 
 def note_lengths(paths):
@@ -116,17 +128,17 @@ def note_lengths(paths):
 def main():
     report = Report()
     headers = sorted(p.relative_to(INCLUDE).as_posix() for p in INCLUDE.rglob("*.hpp") if p != UMBRELLA)
-    if UMBRELLA.is_file():
-        check_order(report, includes(UMBRELLA), headers)
-    else:
-        report.check(False, "include/unfold/unfold.hpp exists")
-    check_outside(report, headers)
-    for folder in ("include", "src", "test", "bench", "docs"):
-        for path in sorted((ROOT / folder).rglob("*.[hc]pp")):
-            check_head(report, path)
-    check_listed(report, "test/**/*.test.cpp", "test/meson.build")
-    check_listed(report, "src/*.cpp", "src/meson.build")
-    note_lengths([*sorted(INCLUDE.rglob("*.hpp")), *sorted(ROOT.glob("test/**/*.test.cpp"))])
+    sources = [p for f in ("include", "src", "test", "bench", "docs") for p in sorted((ROOT / f).rglob("*.[hc]pp"))]
+    tests = sorted(ROOT.glob("test/**/*.test.cpp"))
+    check_umbrella(report, headers)
+    report.check_none(foreign(headers), "a header needs nothing but the standard library and Eigen")
+    report.check_none(above_core(headers), "io stands on core alone")
+    report.check_none(shared_with_reference(headers), f"{REFERENCE} shares no code with what it judges")
+    report.check_none(macros(headers), "a header defines no macro")
+    report.check_none(wrong_heads(sources), "a file says its licence, and a header what it is, in one to six lines")
+    report.check_none(forgotten("test/**/*.test.cpp", "test/meson.build"), "every test is built")
+    report.check_none(forgotten("src/*.cpp", "src/meson.build"), "every source of the program is built")
+    note_lengths([*sorted(INCLUDE.rglob("*.hpp")), *tests])
     return report.close()
 
 

@@ -24,9 +24,12 @@ class Report:
             self.passed += 1
             return
         self.failed += 1
-        print(f"FAILED: {name}")
-        if detail:
-            print("    " + detail.rstrip().replace("\n", "\n    "))
+        lines = detail.rstrip().splitlines() if isinstance(detail, str) else detail
+        print("\n    ".join([f"FAILED: {name}", *lines]))
+
+    def check_none(self, complaints, name):
+        complaints = list(complaints)
+        self.check(not complaints, name, complaints)
 
     def skip(self, name, reason):
         self.skipped += 1
