@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// Stochastic gradient descent with momentum and weight decay: one fused pass a parameter.
+// See docs/05_update.md.
+#pragma once
+
+#include <unfold/core/tensor.hpp>
+
+#include <cmath>  // std::isfinite
+
+namespace unfold {
+
+/// The arguments of one update. Use designated initialisers: SgdArgs{.learning_rate = 0.1, .batch = 64}
+///
+/// Units   learning_rate: per update; decay: per update, times the parameter; batch: images whose gradients were summed
+struct SgdArgs {
+  double learning_rate, momentum = 0, decay = 0;
+  Index batch = 1;
+};
+
+/// A trainable tensor q, its gradient dq = dLoss/dq, and its velocity.
+/// Gradients are summed over `backward` calls until an update spends them: they can still be read
+/// then, and the next backward starts again from zero.
+template <class T, int Rank>
+struct Parameter {
+  explicit Parameter(const Shape<Rank>& shape) : value(shape), gradient(shape), velocity(shape) {}
+
+  /// To be called before a backward pass adds to `gradient`.
+  void begin_gradient() {
+    if (gradient_spent) gradient.fill(T(0));
+    gradient_spent = false;
+  }
+
+  Tensor<T, Rank> value, gradient, velocity;
+  bool gradient_spent = false;
+};
+
+namespace detail {
+
+/// Errors: ShapeError if an argument of the update breaks its rule.
+inline void check(const char* function, const SgdArgs& args) {
+  const auto finite = [](double value) { return std::isfinite(value); };
+  require(finite(args.learning_rate), function, "learning_rate must be finite", args.learning_rate);
+  require(finite(args.momentum) && args.momentum >= 0, function, "momentum must be finite and >= 0", args.momentum);
+  require(finite(args.decay) && args.decay >= 0, function, "decay must be finite and >= 0", args.decay);
+  require(args.batch >= 1, function, "batch must be >= 1", args.batch);
+}
+
+/// One step of a parameter, and its gradient is spent.
+///
+///   v = momentum*v + dq + decay*batch*q ;   q -= (learning_rate*scale/batch) * v
+///
+/// Writes  value, velocity; the gradient keeps its numbers
+/// Cost    one pass over the three tensors
+/// Source  the update of the listing, with positive gradients and a velocity of its own (docs/05_update.md)
+template <class T, int Rank>
+void sgd_step(Parameter<T, Rank>& parameter, const SgdArgs& args, double scale, bool decays) {
+  const double batch = static_cast<double>(args.batch);
+  const T momentum(args.momentum);
+  const T decay(decays ? args.decay * batch : 0.0);
+  const T step(args.learning_rate * scale / batch);
+  T* const q = parameter.value.data();
+  T* const v = parameter.velocity.data();
+  const T* const dq = parameter.gradient.data();
+  for (Index i = 0; i < parameter.value.size(); ++i) {
+    v[i] = momentum * v[i] + dq[i] + decay * q[i];
+    q[i] -= step * v[i];
+  }
+  parameter.gradient_spent = true;
+}
+
+}  // namespace detail
+}  // namespace unfold
