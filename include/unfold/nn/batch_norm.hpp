@@ -49,8 +49,8 @@ A lane_sum(Index n, const Term& term) {
 /// Writes  forward: y over z; in training it keeps xn, mean and variance. backward: dz over dy
 /// Errors  ShapeError if a shape differs, or if training has fewer than two samples a channel (the variance
 ///         over M - 1 is then 0/0); StateError if backward follows no training forward
-/// Cost    training keeps N*C*H*W elements. Sums of float are taken in double: a channel has as many samples as
-///         a batch has pixels, and the double sum costs no time, as the passes wait for memory
+/// Cost    training keeps N*C*H*W elements. Sums of float are taken in double: M is the number of pixels of a batch,
+///         and a float sum of M terms may lose log2(M) of its 24 bits; it costs half of the pass again
 /// Source  S. Ioffe, C. Szegedy, Batch normalization, 2015; derived in docs/04_conv2d.md
 template <class T>
 class BatchNormalization {

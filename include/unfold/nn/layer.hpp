@@ -8,9 +8,10 @@
 #include <unfold/core/conv2d_options.hpp>
 #include <unfold/core/tensor.hpp>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>  // std::exchange
+#include <utility>  // std::exchange, std::move
 
 namespace unfold {
 
@@ -18,8 +19,16 @@ namespace unfold {
 template <class X>
 concept AnyTensor = requires { typename ReadableView<X>; };
 
+struct SgdArgs;  // nn/sgd.hpp
+
 /// L is a layer for inputs X: it maps x to a tensor y, and a gradient dy of y's kind back to dx.
-/// A layer may also have initialize(seed), update(SgdArgs), visit_state(visit), visit_parameters(visit).
+///
+/// A layer that has parameters or running statistics also has
+///   initialize(seed)           draws the parameters
+///   update(SgdArgs)            one step of gradient descent
+///   visit_state(visit)         visit(name, view) for all that a checkpoint holds: parameters, velocities, statistics
+///   visit_parameters(visit)    visit(name, value view, gradient view)
+/// and a container of layers calls these of the layers that have them.
 template <class L, class X>
 concept LayerOn = requires(L& layer, const X& x, Mode mode, InputGradient input_gradient) {
   { layer.forward(x, mode) } -> AnyTensor;
@@ -33,6 +42,46 @@ inline void require_forward(bool ready, std::string_view function) {
   if (ready) return;
   std::string message = "unfold::";
   throw StateError(message.append(function).append(": call forward in training mode first"));
+}
+
+}  // namespace detail
+
+namespace detail {
+
+struct AnyVisitor {
+  void operator()(auto&&...) const {}
+};
+
+template <class Layer>
+void initialize(Layer& layer, std::uint64_t seed) {
+  if constexpr (requires { layer.initialize(seed); }) layer.initialize(seed);
+}
+
+template <class Layer>
+void update(Layer& layer, const SgdArgs& args) {
+  if constexpr (requires { layer.update(args); }) layer.update(args);
+}
+
+/// The visitor that passes everything on to `visit`, the name after a prefix: "3." + "weights".
+template <class Visit>
+auto with_prefix(std::string prefix, Visit& visit) {
+  return [prefix = std::move(prefix), &visit](std::string_view name, const auto&... views) {
+    visit(std::string_view(prefix + std::string(name)), views...);
+  };
+}
+
+template <class Layer, class Visit>
+void visit_state(Layer& layer, std::string prefix, Visit& visit) {
+  if constexpr (requires { layer.visit_state(AnyVisitor()); }) {
+    layer.visit_state(with_prefix(std::move(prefix), visit));
+  }
+}
+
+template <class Layer, class Visit>
+void visit_parameters(Layer& layer, std::string prefix, Visit& visit) {
+  if constexpr (requires { layer.visit_parameters(AnyVisitor()); }) {
+    layer.visit_parameters(with_prefix(std::move(prefix), visit));
+  }
 }
 
 }  // namespace detail
