@@ -60,7 +60,7 @@ class Compiler:
                 next(words)
             elif word in ("-isystem", "-I"):
                 self.flags += [word, next(words)]
-            elif not word.startswith(("-MD", "-O", "-g")):
+            elif not word.startswith(("-MD", "-O", "-g", "-fdiagnostics-color")):
                 self.flags.append(word)
 
     def without(self, part):
