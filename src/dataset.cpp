@@ -36,7 +36,7 @@ template <int Rank>
 Tensor<std::uint8_t, Rank> read(const fs::path& folder, const std::string& name) {
   const fs::path path = find(folder, name);
   if (path.empty()) throw std::system_error(ENOENT, std::generic_category(), (folder / name).string() + "[.gz]");
-  return parse_idx<Rank>(read_file(path), path.string());
+  return parse_idx<Rank>(read_file(path).bytes, path.string());
 }
 
 /// The images and labels of one part, "train" or "t10k".
@@ -45,13 +45,14 @@ LabelledImages read_part(const fs::path& folder, const std::string& part) {
   const Tensor<std::uint8_t, 1> labels = read<1>(folder, part + "-labels-idx1-ubyte");
   const std::string name = (folder / (part + "-labels-idx1-ubyte")).string();
   if (images.pixels.shape(0) != labels.size()) {
-    throw FormatError(fmt::format("{}: must hold one label an image, {}, got {}", name, images.pixels.shape(0),
-                                  labels.size()));
+    throw FormatError(
+        fmt::format("{}: must hold one label an image, {}, got {}", name, images.pixels.shape(0), labels.size()));
   }
   if (images.pixels.size() == 0) throw FormatError(fmt::format("{}: the set is empty", name));
   images.labels = Tensor<Index, 1>({labels.size()});
   for (Index i = 0; i < labels.size(); ++i) {
-    if (labels(i) >= classes) throw FormatError(fmt::format("{}: label {} must be at most 9, got {}", name, i, labels(i)));
+    if (labels(i) >= classes)
+      throw FormatError(fmt::format("{}: label {} must be at most 9, got {}", name, i, labels(i)));
     images.labels(i) = labels(i);
   }
   return images;

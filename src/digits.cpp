@@ -56,8 +56,19 @@ const std::array<std::vector<Glyph>, digit_classes>& alphabet() {
        {{{3, 18}, {5, 3, corner}, {56, 4, corner}, {32, 48}, {20, 100}}}},
       // 8: one crossing line; two rings
       {{{{48, 14}, {28, 0}, {8, 14}, {16, 38}, {42, 60}, {50, 84}, {28, 100}, {6, 86}, {14, 60}, {42, 36}, {48, 14}}},
-       {{{28, 46}, {9, 32}, {12, 8}, {30, 0}, {46, 10}, {46, 32}, {28, 46}, {6, 62}, {6, 90}, {28, 100}, {50, 88},
-         {50, 62}, {28, 46}}}},
+       {{{28, 46},
+         {9, 32},
+         {12, 8},
+         {30, 0},
+         {46, 10},
+         {46, 32},
+         {28, 46},
+         {6, 62},
+         {6, 90},
+         {28, 100},
+         {50, 88},
+         {50, 62},
+         {28, 46}}}},
       // 9: with a straight stem; with a hooked tail
       {{{{50, 18}, {32, 2}, {10, 10}, {4, 34}, {20, 50}, {42, 42}, {51, 16, corner}, {49, 60}, {44, 100}}},
        {{{50, 16}, {30, 1}, {8, 12}, {5, 38}, {26, 48}, {46, 34}, {51, 14, corner}, {53, 58}, {42, 92}, {12, 97}}}},
@@ -83,18 +94,18 @@ double between(Random& random, double low, double high) { return low + (high - l
 
 /// How one writer holds the plane: a bend of the paper, then slant, turn and size.
 struct Writing {
-  double bend_x, bend_y, swell;         // quadratic
-  double xx, xy, yx, yy;                // linear
-  double radius, pressure;              // of the pen in pixels, and how the radius changes along a stroke
-  double softness, ink, noise;          // width of the edge in pixels; blackness; of every pixel
-  double shift_x, shift_y;              // from the middle, in pixels
+  double bend_x, bend_y, swell;  // quadratic
+  double xx, xy, yx, yy;         // linear
+  double radius, pressure;       // of the pen in pixels, and how the radius changes along a stroke
+  double softness, ink, noise;   // width of the edge in pixels; blackness; of every pixel
+  double shift_x, shift_y;       // from the middle, in pixels
 
   explicit Writing(Random& random)
       : bend_x(vary(random, 0, 0.18)), bend_y(vary(random, 0, 0.15)), swell(vary(random, 0, 0.22)) {
-    const double height = between(random, 16.0, 21.5);          // pixels
+    const double height = between(random, 16.0, 21.5);  // pixels
     const double width = height * vary(random, 1.0, 0.17);
     const double slant = vary(random, 0.08, 0.18);
-    const double t = vary(random, 0, 0.065);                     // tangent of half the turn
+    const double t = vary(random, 0, 0.065);  // tangent of half the turn
     const double cosine = (1 - t * t) / (1 + t * t), sine = 2 * t / (1 + t * t);
     xx = cosine * width;
     xy = -sine * height - cosine * slant * width;
@@ -138,7 +149,8 @@ void flatten(const Stroke& knots, const Writing& writing, std::vector<Line>& lin
     for (int piece = 0; piece < pieces; ++piece) {
       const double way = static_cast<double>(k) + static_cast<double>(piece) / pieces;
       const double whole = static_cast<double>(last);
-      lines.push_back({end_of(piece), end_of(piece + 1), radius_at(way / whole), radius_at((way + 1.0 / pieces) / whole)});
+      lines.push_back(
+          {end_of(piece), end_of(piece + 1), radius_at(way / whole), radius_at((way + 1.0 / pieces) / whole)});
     }
   }
 }

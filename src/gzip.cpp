@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "gzip.hpp"
 
-#include <unfold/core/error.hpp>
+#include <unfold/io/file.hpp>
 
 #include <fmt/format.h>
 #include <zlib.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <memory>
-#include <new>
-#include <system_error>
+#include <new>  // std::bad_alloc
 
 namespace unfold::program {
 namespace {
@@ -70,20 +66,14 @@ std::vector<std::byte> unpack_gzip(std::span<const std::byte> packed, std::strin
   return unpacked;
 }
 
-std::vector<std::byte> read_file(const std::filesystem::path& path, std::size_t limit) {
-  const auto fail = [&] { throw std::system_error(errno, std::generic_category(), path.string()); };
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
-  if (!file) fail();
-  std::vector<std::byte> bytes;
-  for (std::size_t got = 1; got > 0;) {
-    const std::size_t held = bytes.size();
-    if (held > limit) throw FormatError(fmt::format("{}: larger than {} bytes", path.string(), limit));
-    bytes.resize(held + (std::size_t{1} << 18));
-    got = std::fread(bytes.data() + held, 1, bytes.size() - held, file.get());
-    bytes.resize(held + got);
-    if (std::ferror(file.get())) fail();
-  }
-  return is_gzip(bytes) ? unpack_gzip(bytes, path.string(), limit) : bytes;
+File read_file(const std::filesystem::path& path, std::size_t limit) {
+  const detail::Source source("read_file", path);
+  const auto size = static_cast<std::size_t>(source.size());
+  if (size > limit) throw FormatError(fmt::format("{}: must be at most {} bytes, got {}", path.string(), limit, size));
+  std::vector<std::byte> bytes(size);
+  source.read(0, bytes.data(), source.size());
+  if (is_gzip(bytes)) return {unpack_gzip(bytes, path.string(), limit), true};
+  return {std::move(bytes), false};
 }
 
 }  // namespace unfold::program

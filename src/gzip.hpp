@@ -21,9 +21,14 @@ bool is_gzip(std::span<const std::byte> bytes);
 std::vector<std::byte> unpack_gzip(std::span<const std::byte> packed, std::string_view name,
                                    std::size_t limit = largest_file);
 
+struct File {
+  std::vector<std::byte> bytes;
+  bool packed;  // on disk
+};
+
 /// The bytes of a file, unpacked if it is gzip.
 ///
 /// Errors  std::system_error if it cannot be read; FormatError as above, or if the file itself is larger than `limit`
-std::vector<std::byte> read_file(const std::filesystem::path& path, std::size_t limit = largest_file);
+File read_file(const std::filesystem::path& path, std::size_t limit = largest_file);
 
 }  // namespace unfold::program

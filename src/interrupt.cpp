@@ -15,7 +15,7 @@ extern "C" void catch_signal(int /*signal*/) { caught = true; }
 
 Interrupt::Interrupt() {
   caught = false;
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = catch_signal;
   action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
   sigemptyset(&action.sa_mask);

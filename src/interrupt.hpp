@@ -18,7 +18,7 @@ class Interrupt {
   bool requested() const;
 
  private:
-  struct sigaction old_int_ {}, old_term_ {};
+  struct sigaction old_int_{}, old_term_{};
 };
 
 }  // namespace unfold::program

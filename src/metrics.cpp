@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT
 #include "metrics.hpp"
 
+#include <unfold/io/file.hpp>
+
 #include <fmt/format.h>
 
-#include <cerrno>
 #include <charconv>
 #include <fstream>
-#include <system_error>
 
 namespace unfold::program {
 namespace {
 
 constexpr std::string_view head = "epoch,learning_rate,loss,training_accuracy,held_out_accuracy,seconds";
 
-void write_text(const std::filesystem::path& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text << std::flush;
-  if (!file) throw std::system_error(errno, std::generic_category(), path.string());
+void write_text(const std::filesystem::path& path, std::string_view text) {
+  detail::write_file_atomically("write_metrics", path, [&](detail::OutputFile& file) { file.write(text); });
 }
 
 }  // namespace
 
-std::string table_head() { return fmt::format("{:>5}  {:>8}  {:>9}  {:>9}  {:>7}", "epoch", "loss", "training", "held out", "seconds"); }
+std::string table_head() {
+  return fmt::format("{:>5}  {:>8}  {:>9}  {:>9}  {:>7}", "epoch", "loss", "training", "held out", "seconds");
+}
 
 std::string table_row(const EpochRow& row) {
   return fmt::format("{:>5}  {:>8.4f}  {:>7.2f} %  {:>7.2f} %  {:>7.1f}", row.epoch, row.loss,

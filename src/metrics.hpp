@@ -10,9 +10,9 @@
 namespace unfold::program {
 
 struct EpochRow {
-  Index epoch;  // from 1
-  double learning_rate;  // of its last batch
-  double loss;           // mean over the training images, each before its batch's update
+  Index epoch;                                  // from 1
+  double learning_rate;                         // of its last batch
+  double loss;                                  // mean over the training images, each before its batch's update
   double training_accuracy, held_out_accuracy;  // parts of 1
   double seconds;                               // of the epoch in this run
 };

@@ -3,11 +3,18 @@
 // that gives the names in the order of the enumerators, which count from 0.
 #pragma once
 
+#include <unfold/nn/activation.hpp>
+
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string_view>
 
 namespace unfold::program {
+
+// The library's own enumerations.
+constexpr std::array<std::string_view, 3> names(BatchNorm) { return {"none", "standard", "darknet"}; }
+constexpr auto names(Activation) { return detail::activation_names; }
 
 template <class E>
 concept NamedEnumeration = requires(E e) { names(e).size(); };

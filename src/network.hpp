@@ -32,7 +32,7 @@ struct Score {
 
 /// One tensor of a network's state, in the network's own memory.
 struct StateTensor {
-  std::string name;          // "3.weights.velocity"
+  std::string name;  // "3.weights.velocity"
   std::vector<Index> shape;
   std::span<std::byte> bytes;  // row-major float or double, as the machine has them
 };

@@ -30,8 +30,8 @@ void write_options(const TrainOptions& options, Metadata& metadata) {
 TrainOptions resumed_options(const TrainOptions& caller, const std::set<std::string>& given, const Metadata& stored) {
   const std::string file = caller.resume.string();
   const auto refuse = [&](std::string_view name, const auto& asked, const auto& value) {
-    throw UsageError(fmt::format("--{} {} differs from the {} that {} was trained with; leave it out, or begin anew", name,
-                                 text_of(asked), text_of(value), file));
+    throw UsageError(fmt::format("--{} {} differs from the {} that {} was trained with; leave it out, or begin anew",
+                                 name, text_of(asked), text_of(value), file));
   };
   TrainOptions options = caller;
   for_each_option(options, [&](std::string_view name, auto& value) {
