@@ -42,7 +42,7 @@ inline constexpr int print_precision = 8;       // most digits after the point
 /// std::to_chars with whatever says the notation, as a string.
 template <class T, class... Notation>
 std::string number_text(T x, Notation... notation) {
-  char text[5120];  // the longest: a whole long double of 4933 digits
+  char text[256];  // eight digits or one, the point, 99 digits, an exponent: positional numbers stay below 1e8
   return {text, std::to_chars(text, text + sizeof text, x, notation...).ptr};
 }
 
@@ -243,7 +243,10 @@ void append_array(std::string& text, TensorView<const T, Rank> a, bool elide, co
   for_each_printed(a.shape(0), elide, [&](Index i) {
     if constexpr (Rank == 1) {
       const std::string word = i < 0 ? "..." : column(a[i]);
-      if (!first) text += ' ', ++end;
+      if (!first) {
+        text += ' ';
+        ++end;
+      }
       if (end + word.size() > print_width - indent && end > indent) {
         text.erase(text.find_last_not_of(' ') + 1);
         text.append(1, '\n').append(indent, ' ');
@@ -271,7 +274,7 @@ std::string array_text(TensorView<const T, Rank> a, int precision) {
   std::vector<T> elements;
   collect_printed(a, elide, elements);
   std::string text;
-  append_array(text, a, elide, column(elements, precision), 0);
+  append_array(text, a, elide, column(elements, std::clamp(precision, 0, 99)), 0);
   return text;
 }
 
@@ -279,7 +282,7 @@ std::string array_text(TensorView<const T, Rank> a, int precision) {
 
 /// The text that NumPy's print gives for the same array: digits, widths, "..." and line breaks.
 ///
-/// Units   precision: the most digits after the point (NumPy's print option of that name)
+/// Units   precision: the most digits after the point, 0 to 99 (NumPy's print option of that name)
 template <PrintableTensor X>
 std::string to_string(const X& tensor, int precision = detail::print_precision) {
   return detail::array_text(ReadableView<const X>(tensor), precision);
