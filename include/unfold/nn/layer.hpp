@@ -48,7 +48,7 @@ inline void require_forward(bool ready, std::string_view function) {
 
 namespace detail {
 
-struct AnyVisitor {
+struct VisitsAnything {
   void operator()(auto&&...) const {}
 };
 
@@ -72,14 +72,14 @@ auto with_prefix(std::string prefix, Visit& visit) {
 
 template <class Layer, class Visit>
 void visit_state(Layer& layer, std::string prefix, Visit& visit) {
-  if constexpr (requires { layer.visit_state(AnyVisitor()); }) {
+  if constexpr (requires { layer.visit_state(VisitsAnything()); }) {
     layer.visit_state(with_prefix(std::move(prefix), visit));
   }
 }
 
 template <class Layer, class Visit>
 void visit_parameters(Layer& layer, std::string prefix, Visit& visit) {
-  if constexpr (requires { layer.visit_parameters(AnyVisitor()); }) {
+  if constexpr (requires { layer.visit_parameters(VisitsAnything()); }) {
     layer.visit_parameters(with_prefix(std::move(prefix), visit));
   }
 }
