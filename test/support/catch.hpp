@@ -15,15 +15,16 @@ inline bool case_skipped = false;  // by SKIP in the running test case; read by 
 
 namespace Catch::Matchers {
 using Impl::MatcherBase;
+// NOLINTNEXTLINE(readability-identifier-naming): the name it has in version 3
 inline auto ContainsSubstring(const std::string& part) { return Contains(part); }
 }  // namespace Catch::Matchers
 
 // Leaves the enclosing function only, where version 3 leaves the whole test case.
-#define SKIP(message)                                       \
-  do {                                                      \
-    std::cout << "skipped: " << message << '\n'; /*NOLINT*/ \
-    unfold::test::case_skipped = true;                      \
-    return;                                                 \
+#define SKIP(message)                              \
+  do {                                             \
+    std::cout << "skipped: " << (message) << '\n'; \
+    unfold::test::case_skipped = true;             \
+    return;                                        \
   } while (false)
 
 #else  // version 3
