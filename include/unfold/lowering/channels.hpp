@@ -60,7 +60,13 @@ class Channels : public detail::ChannelsExpression<T> {
  public:
   using Base = detail::ChannelsExpression<T>;
   using Base::Base;
-  using Base::operator=;
+
+  template <class E>
+    requires(!std::is_const_v<T>)
+  Channels& operator=(const Eigen::DenseBase<E>& e) {
+    Base::operator=(e);
+    return *this;
+  }
 
   /// The view as the destination of an expression that does not read it. Products with im2col go
   /// straight to y's memory; the result of any other product is copied once.
