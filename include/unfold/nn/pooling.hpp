@@ -102,8 +102,8 @@ inline const PoolWindows& windows_for(const char* function, const std::optional<
 /// the largest.
 ///
 /// Shape   x [N, C, IH, IW]  ->  y [N, C, OH, OW], OH = output_extent(IH, PT, PB, KH, SH, 1)
-/// Writes  y and dx live in the layer, until its next call; dx is overwritten. After InputGradient::skip dx is
-///         unspecified. Nothing of x is kept but the places of the largest elements
+/// Writes  y and dx live in the layer, until its next call; dx is overwritten, and empty if
+///         skipped. Nothing of x is kept but the places of the largest elements
 /// Errors  ShapeError if an option or a shape breaks its rule; StateError if backward follows no training forward
 template <class T>
   requires detail::Ordered<T>
@@ -144,8 +144,9 @@ class MaxPool2D {
 
   const Tensor<T, 4>& backward(TensorView<const T, 4> dy, InputGradient input_gradient = InputGradient::compute) {
     const auto& windows = detail::windows_for("MaxPool2D::backward", windows_, dy.shape());
-    if (input_gradient == InputGradient::skip) return dx_;
-    dx_.reshape_for_overwrite(windows.x_shape());
+    const bool wanted = input_gradient == InputGradient::compute;
+    dx_.reshape_for_overwrite(wanted ? windows.x_shape() : Shape<4>());
+    if (!wanted) return dx_;
     windows.for_each_plane([&](Index n, Index c) {
       const auto dx = dx_.view()[n][c];  // [IH, IW]
       dx.fill(T(0));
@@ -168,8 +169,8 @@ class MaxPool2D {
 ///   dx[n,c,ih,iw] = sum of dy[n,c,oh,ow] over the windows it lies in / (KH*KW)
 ///
 /// Shape   x [N, C, IH, IW]  ->  y [N, C, OH, OW], OH = output_extent(IH, PT, PB, KH, SH, 1)
-/// Writes  y and dx live in the layer, until its next call; dx is overwritten. After InputGradient::skip dx is
-///         unspecified. Nothing of x is kept
+/// Writes  y and dx live in the layer, until its next call; dx is overwritten, and empty if
+///         skipped. Nothing of x is kept
 /// Errors  ShapeError if an option or a shape breaks its rule; StateError if backward follows no training forward
 template <class T>
 class AvgPool2D {
@@ -207,8 +208,9 @@ class AvgPool2D {
 
   const Tensor<T, 4>& backward(TensorView<const T, 4> dy, InputGradient input_gradient = InputGradient::compute) {
     const auto& windows = detail::windows_for("AvgPool2D::backward", windows_, dy.shape());
-    if (input_gradient == InputGradient::skip) return dx_;
-    dx_.reshape_for_overwrite(windows.x_shape());
+    const bool wanted = input_gradient == InputGradient::compute;
+    dx_.reshape_for_overwrite(wanted ? windows.x_shape() : Shape<4>());
+    if (!wanted) return dx_;
     const T area = detail::constant<T>(static_cast<long double>(windows.area()));
     windows.for_each_plane([&](Index n, Index c) {
       const auto dx = dx_.view()[n][c];  // [IH, IW]

@@ -28,8 +28,8 @@ struct Identity {
 ///   dz = dy * f'(z)               dx = dx of main for dz + dx of shortcut for dz
 ///
 /// Shape   x [N, C, H, W]; main and shortcut give one shape, that of y
-/// Writes  y and dx live in the layer, until its next call; dx is overwritten. After InputGradient::skip dx is
-///         unspecified
+/// Writes  y and dx live in the layer, until its next call; dx is overwritten, and empty if
+///         skipped
 /// Errors  ShapeError if the branches' shapes differ or dy is not y's; StateError if backward follows no training
 ///         forward; those of the branches
 /// Source  K. He et al., Deep residual learning, 2015, eq. 1 and 2
@@ -72,9 +72,9 @@ class Residual {
     const Tensor<T, 4>& y_or_z = slope_from_input(activation_) ? z_ : y_;
     activation_gradient(activation_, y_or_z.data(), dz_.data(), dz_.data(), dz_.size());
     const View a = main_.backward(dz_, input_gradient), b = shortcut_.backward(dz_, input_gradient);
-    if (input_gradient == InputGradient::skip) return dx_;
-    dx_.reshape_for_overwrite(a.shape());
-    dx_.array() = a.array() + b.array();
+    const bool wanted = input_gradient == InputGradient::compute;
+    dx_.reshape_for_overwrite(wanted ? a.shape() : Shape<4>());
+    if (wanted) dx_.array() = a.array() + b.array();
     return dx_;
   }
 

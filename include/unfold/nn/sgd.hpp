@@ -4,6 +4,7 @@
 #pragma once
 
 #include <unfold/core/tensor.hpp>
+#include <unfold/nn/scalar.hpp>
 
 #include <cmath>  // std::isfinite
 
@@ -55,9 +56,9 @@ inline void check(const char* function, const SgdArgs& args) {
 template <class T, int Rank>
 void sgd_step(Parameter<T, Rank>& parameter, const SgdArgs& args, double scale, bool decays) {
   const double batch = static_cast<double>(args.batch);
-  const T momentum(args.momentum);
-  const T decay(decays ? args.decay * batch : 0.0);
-  const T step(args.learning_rate * scale / batch);
+  const T momentum = constant<T>(args.momentum);
+  const T decay = constant<T>(decays ? args.decay * batch : 0.0);
+  const T step = constant<T>(args.learning_rate * scale / batch);
   T* const q = parameter.value.data();
   T* const v = parameter.velocity.data();
   const T* const dq = parameter.gradient.data();
