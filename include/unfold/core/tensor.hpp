@@ -54,12 +54,7 @@ class Tensor {
       : elements_(static_cast<std::size_t>(detail::checked_size("Tensor", shape, sizeof(T))), value), shape_(shape) {}
 
   /// A deep copy of what a view shows.
-  explicit Tensor(const TensorView<const T, Rank>& source) : Tensor(source.shape()) {
-    T* next = data();
-    source.for_each_run([&](const T* run, Index n, Index step) {
-      for (Index i = 0; i < n; ++i) *next++ = run[i * step];
-    });
-  }
+  explicit Tensor(const TensorView<const T, Rank>& source) { assign(source); }
 
   Tensor(const Tensor&) = default;
   Tensor& operator=(const Tensor&) = default;
@@ -81,6 +76,15 @@ class Tensor {
   void reshape_for_overwrite(const Shape<Rank>& shape) {
     elements_.resize(static_cast<std::size_t>(detail::checked_size("Tensor", shape, sizeof(T))), T(0));
     shape_ = shape;
+  }
+
+  /// Becomes a deep copy of what a view of another tensor shows; no allocation where it fits the memory held.
+  void assign(const TensorView<const T, Rank>& source) {
+    reshape_for_overwrite(source.shape());
+    T* next = data();
+    source.for_each_run([&](const T* run, Index n, Index step) {
+      for (Index i = 0; i < n; ++i) *next++ = run[i * step];
+    });
   }
 
   const Shape<Rank>& shape() const { return shape_; }

@@ -154,11 +154,14 @@ class TensorView {
   auto matrix() const;  // [shape(0), the other axes in one]
   auto array() const;   // [size()]
 
-  /// Calls f(pointer, count, step) for every run along the last axis, in row-major order.
+  /// Calls f(pointer, count, step) for runs of elements that together are all, in row-major order. A run
+  /// is the last axis, or several where they lie without gaps.
   template <class F>
   void for_each_run(F&& f) const {
     if (size() == 0) return;
-    if constexpr (Rank == 1) {
+    if (contiguous()) {
+      f(data_, size(), Index{1});
+    } else if constexpr (Rank == 1) {
       f(data_, shape_[0], stride_[0]);
     } else {
       for (Index i = 0; i < shape_[0]; ++i) (*this)[i].for_each_run(f);

@@ -5,6 +5,7 @@
 
 #include <unfold/core/tensor.hpp>
 #include <unfold/nn/scalar.hpp>
+#include <unfold/nn/scalar.hpp>
 
 #include <cmath>  // std::isfinite
 

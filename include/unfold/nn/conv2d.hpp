@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+// Conv2D<T>: a trainable convolution, with bias or batch normalisation, and an activation.
+// takes x [N, IC, IH, IW] -> gives y [N, OC, OH, OW]; takes dy -> gives dx and the parameters' gradients.
+// See docs/04_conv2d.md; the products are derived in docs/03_products.md.
+#pragma once
+
+#include <unfold/core/random.hpp>
+#include <unfold/nn/activation.hpp>
+#include <unfold/nn/batch_norm.hpp>
+#include <unfold/nn/conv2d_products.hpp>
+#include <unfold/nn/sgd.hpp>
+
+#include <algorithm>  // std::copy_n
+#include <optional>
+
+namespace unfold {
+
+namespace detail {
+
+/// y(n, c, :, :) += b(c).   Shape   b [C], y [N, C, H, W]
+template <class T>
+void add_to_channels(const TensorView<const T, 1>& b, const TensorView<T, 4>& y) {
+  parallel_for(y.shape(1), [&](Index c) {
+    const T value = b(c);
+    y.slice(1, c, 1).for_each_run([&](T* run, Index n, Index step) {
+      for (Index i = 0; i < n; ++i) run[i * step] += value;
+    });
+  });
+}
+
+/// db(c) += sum over n, h, w of dy(n, c, h, w).   Shape   dy [N, C, H, W], db [C]
+template <class T>
+void add_channel_sums(const TensorView<const T, 4>& dy, const TensorView<T, 1>& db) {
+  using A = Accumulator<T>;
+  parallel_for(dy.shape(1), [&](Index c) {
+    A sum(0);
+    dy.slice(1, c, 1).for_each_run([&](const T* run, Index n, Index step) {
+      sum += lane_sum<A>(n, [=](Index i) { return A(run[i * step]); });
+    });
+    db(c) += T(sum);
+  });
+}
+
+}  // namespace detail
+
+/// One convolutional layer of a network in training. Per group g of channels:
+///
+///   forward    Z_g  = W_g * im2col(x, g)
+///              y    = f(Z + b)   or   f(batch_norm(Z) * scales + b)
+///   backward   dZ   = dy * f'(...), through the batch norm where there is one
+///              db  += row sums of dZ
+///              dW_g += dZ_g * im2col(x, g)^T
+///              dx   = sum over g of col2im(W_g^T * dZ_g, g)
+///
+/// Shape   x [N, IC, IH, IW], weights [OC, IC/G, KH, KW], bias and scales [OC]  ->  y [N, OC, OH, OW]
+/// Writes  the tensors that forward and backward return live in the layer until its next call. Parameter
+///         gradients are summed over the batch and over backward calls until `update`; dx is overwritten
+/// Errors  ShapeError for a wrong option, shape or argument, StateError for a wrong order of calls; in both
+///         cases nothing is changed
+/// Cost    after the first call with a shape nothing is allocated
+template <class T>
+class Conv2D {
+ public:
+  using value_type = T;
+
+  /// Parameters are zero and scales one until initialize().
+  /// Errors  ShapeError if an option breaks its rule
+  explicit Conv2D(const Conv2DOptions& options)
+      : options_(checked(options)),
+        weights_({options.out_channels, options.in_channels / options.groups, options.kernel.height,
+                  options.kernel.width}),
+        bias_(Shape<1>(options.out_channels)),
+        scales_(Shape<1>(normalized() ? options.out_channels : 0)) {
+    scales_.value.fill(T(1));
+    if (normalized()) batch_norm_.emplace(options.batch_norm, options.out_channels);
+  }
+
+  /// Starts anew: weights drawn from a normal distribution, bias zero, scales one, all else as constructed.
+  ///
+  ///   weights ~ sqrt(2 / K) * N(0, 1),   K = IC/G*KH*KW
+  ///
+  /// Source  K. He et al., Delving deep into rectifiers, ICCV 2015, eq. 10; the same bits on every machine
+  void initialize(std::uint64_t seed) {
+    Conv2D fresh(options_);
+    fresh.learning_rate_scale = learning_rate_scale;
+    const Shape<4> w = fresh.weights_.value.shape();
+    const double deviation = std::sqrt(2.0 / static_cast<double>(w[1] * w[2] * w[3]));
+    Random random(seed);
+    for (Index i = 0; i < fresh.weights_.value.size(); ++i) {
+      fresh.weights_.value.data()[i] = detail::constant<T>(deviation * random.normal());
+    }
+    *this = std::move(fresh);
+  }
+
+  /// y = f(...), of batch statistics in training and of running statistics in inference.
+  ///
+  /// Writes  y; in training a view of x is kept for backward: x must stay alive and unchanged until then
+  /// Errors  ShapeError if x is not [N, IC, IH, IW] with a size that the kernel fits, or if batch
+  ///         normalisation is to be trained on less than two samples a channel
+  const Tensor<T, 4>& forward(TensorView<const T, 4> x, Mode mode = Mode::training) {
+    const Conv2DGeometry g = conv2d_geometry("Conv2D::forward", options_, x.shape());
+    if (normalized() && mode == Mode::training && g.P() < 2) {
+      detail::fail("Conv2D::forward", "batch normalisation in training needs N*OH*OW >= 2", "x " + to_string(x.shape()));
+    }
+    x_.forget();
+    y_.reshape_for_overwrite(g.y_shape());
+    detail::for_each_group(g.G, [&](Index group) {
+      const auto W_g = filters(weights_.value, group);                                        // [OC/G, K]
+      channels(y_, g.G, group).noalias() = W_g * im2col(x, options_, group);  // [OC/G, P]
+    });
+    if (normalized()) {
+      batch_norm_->forward(y_, scales_.value, bias_.value, mode);
+    } else if (options_.bias) {
+      detail::add_to_channels(TensorView<const T, 1>(bias_.value), TensorView<T, 4>(y_));
+    }
+    if (slope_from_input(options_.activation) && mode == Mode::training) z_ = y_;
+    if (options_.activation != Activation::linear) activate(options_.activation, y_.data(), y_.data(), y_.size());
+    if (mode == Mode::training) x_.keep(x);
+    return y_;
+  }
+  const Tensor<T, 4>& forward(Tensor<T, 4>&& temporary, Mode = Mode::training) = delete;
+  const Tensor<T, 4>& forward(const Tensor<T, 4>&& temporary, Mode = Mode::training) = delete;
+
+  /// dx, and the gradients of the parameters, from dy = dLoss/dy.
+  ///
+  /// Shape   dy [N, OC, OH, OW]  ->  dx [N, IC, IH, IW], empty if skipped
+  /// Writes  adds to weight_gradient(), bias_gradient(), scale_gradient(); overwrites dx
+  /// Errors  StateError before a forward in training mode; ShapeError if dy has not y's shape
+  /// Cost    two products of N*OC*OH*OW*K multiply-adds, or one
+  const Tensor<T, 4>& backward(TensorView<const T, 4> dy, InputGradient input_gradient = InputGradient::compute) {
+    const TensorView<const T, 4>& x = x_.get("Conv2D::backward");
+    detail::check_shape("Conv2D::backward", "dy", y_.shape(), dy.shape());
+    weights_.begin_gradient();
+    bias_.begin_gradient();
+    scales_.begin_gradient();
+    const bool wanted = input_gradient == InputGradient::compute;
+    dx_.reshape_for_overwrite(wanted ? x.shape() : Shape<4>());
+    dx_.fill(T(0));
+
+    const TensorView<const T, 4> dz = output_gradient(dy);  // through activation, batch norm or bias
+    detail::for_each_group(options_.groups, [&](Index g) {
+      const auto X_g = im2col(x, options_, g);                // [K, P]
+      const auto dZ_g = channels(dz, options_.groups, g);     // [OC/G, P]
+      const auto W_g = filters(weights_.value, g);            // [OC/G, K]
+      filters(weights_.gradient, g).noalias() += dZ_g * X_g.transpose();
+      if (wanted) col2im(dx_, options_, g).noalias() += W_g.transpose() * dZ_g;
+    });
+    return dx_;
+  }
+
+  /// One step of gradient descent on every parameter; the gradients are spent (see Parameter).
+  /// Errors  ShapeError if an argument breaks its rule
+  void update(const SgdArgs& args) {
+    detail::check("Conv2D::update", args);
+    detail::sgd_step(weights_, args, learning_rate_scale, true);
+    if (options_.bias) detail::sgd_step(bias_, args, learning_rate_scale, false);
+    if (normalized()) detail::sgd_step(scales_, args, learning_rate_scale, false);
+  }
+
+  /// [OC, IC/G, KH, KW]; [OC], or [0] without a bias; [OC], or [0] without batch normalisation.
+  TensorView<T, 4> weights() { return weights_.value; }
+  TensorView<T, 1> bias() { return used(bias_.value); }
+  TensorView<T, 1> scales() { return scales_.value; }
+  TensorView<const T, 4> weights() const { return weights_.value; }
+  TensorView<const T, 1> bias() const { return used(bias_.value); }
+  TensorView<const T, 1> scales() const { return scales_.value; }
+  TensorView<T, 4> weight_gradient() { return weights_.gradient; }
+  TensorView<T, 1> bias_gradient() { return used(bias_.gradient); }
+  TensorView<T, 1> scale_gradient() { return scales_.gradient; }
+  TensorView<const T, 4> weight_gradient() const { return weights_.gradient; }
+  TensorView<const T, 1> bias_gradient() const { return used(bias_.gradient); }
+  TensorView<const T, 1> scale_gradient() const { return scales_.gradient; }
+
+  const Conv2DOptions& options() const { return options_; }
+
+  /// Calls visit(name, view) for every parameter, its velocity, and the running statistics.
+  template <class Visit>
+  void visit_state(Visit&& visit) {
+    visit("weights", TensorView<T, 4>(weights_.value));
+    visit("weights.velocity", TensorView<T, 4>(weights_.velocity));
+    if (options_.bias) {
+      visit("bias", TensorView<T, 1>(bias_.value));
+      visit("bias.velocity", TensorView<T, 1>(bias_.velocity));
+    }
+    if (normalized()) {
+      visit("scales", TensorView<T, 1>(scales_.value));
+      visit("scales.velocity", TensorView<T, 1>(scales_.velocity));
+      visit("running_mean", batch_norm_->running_mean());
+      visit("running_variance", batch_norm_->running_variance());
+    }
+  }
+
+  /// Calls visit(name, value, gradient) for every parameter.
+  template <class Visit>
+  void visit_parameters(Visit&& visit) {
+    visit("weights", weights(), weight_gradient());
+    if (options_.bias) visit("bias", bias(), bias_gradient());
+    if (normalized()) visit("scales", scales(), scale_gradient());
+  }
+
+  /// This layer's factor on every learning rate.
+  double learning_rate_scale = 1;
+
+ private:
+  static const Conv2DOptions& checked(const Conv2DOptions& options) {
+    detail::check_options("Conv2D", options);
+    return options;
+  }
+
+  bool normalized() const { return options_.batch_norm != BatchNorm::none; }
+
+  /// The bias, or its gradient, as the user sees it: nothing where the layer has none.
+  template <class Bias>
+  auto used(Bias& bias) const {
+    return bias.slice(0, 0, options_.bias ? bias.size() : 0);
+  }
+
+  MatrixMap<T> filters(Tensor<T, 4>& w, Index group) const { return detail::group_filters(w.view(), options_.groups, group); }
+
+  /// dZ = dLoss/dZ from dy, Z the convolution's output; adds to the gradients of bias and scales.
+  TensorView<const T, 4> output_gradient(const TensorView<const T, 4>& dy) {
+    const Activation f = options_.activation;
+    TensorView<const T, 4> dz = dy;
+    if (f != Activation::linear || normalized()) {
+      dz_.assign(dy);
+      if (f != Activation::linear) {
+        const Tensor<T, 4>& at = slope_from_input(f) ? z_ : y_;
+        activation_gradient(f, at.data(), dz_.data(), dz_.data(), dz_.size());
+      }
+      if (normalized()) batch_norm_->backward(dz_, scales_.value, scales_.gradient, bias_.gradient);
+      dz = dz_;
+    }
+    if (options_.bias && !normalized()) detail::add_channel_sums(dz, TensorView<T, 1>(bias_.gradient));
+    return dz;
+  }
+
+  Conv2DOptions options_;
+  Parameter<T, 4> weights_;                             // [OC, IC/G, KH, KW]
+  Parameter<T, 1> bias_;                                // [OC], zero and unseen without a bias
+  Parameter<T, 1> scales_;                              // [OC], or [0]
+  std::optional<BatchNormalization<T>> batch_norm_;
+  KeptView<T, 4> x_;                                    // [N, IC, IH, IW]
+  Tensor<T, 4> z_;                                      // [N, OC, OH, OW], before an activation that needs it
+  Tensor<T, 4> y_, dz_;                                 // [N, OC, OH, OW]
+  Tensor<T, 4> dx_;                                     // [N, IC, IH, IW]
+};
+
+}  // namespace unfold

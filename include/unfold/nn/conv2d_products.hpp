@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+// The three products of a convolution without a layer, for code that has its own autograd.
+// Each takes tensors or views. See docs/03_products.md for the derivation of both gradients.
+#pragma once
+
+#include <unfold/core/threads.hpp>
+#include <unfold/lowering/col2im.hpp>
+
+namespace unfold {
+
+namespace detail {
+
+/// Errors  ShapeError unless the argument has this shape
+inline void check_shape(const char* function, const char* argument, const Shape<4>& expected, const Shape<4>& got) {
+  if (got != expected) fail(function, argument + (" must be " + to_string(expected)), to_string(got));
+}
+
+/// The filters of one group as a matrix [OC/G, K].
+template <class T>
+MatrixMap<T> group_filters(const TensorView<T, 4>& w, Index groups, Index group) {
+  const Index filters = w.shape(0) / groups;
+  return w.slice(0, group * filters, filters).matrix();
+}
+
+/// Calls f(group) for every group: several at a time where they are enough for all threads, else one by
+/// one, each product on all threads. The results are the same: no sum runs across groups.
+template <class F>
+void for_each_group(Index groups, const F& f) {
+  if (groups >= threads()) return parallel_for(groups, f);
+  for (Index group = 0; group < groups; ++group) f(group);
+}
+
+/// destination = beta*destination + product, where beta 0 means that nothing old is read.
+template <class Destination, class Product, class T>
+void assign_product(Destination&& destination, const Product& product, const T& beta) {
+  if (beta == T(0)) {
+    destination.noalias() = product;
+  } else {
+    if (!(beta == T(1))) destination *= beta;
+    destination.noalias() += product;
+  }
+}
+
+/// view = beta*view, where beta 0 means that nothing old is read.
+template <class T>
+void scale(const TensorView<T, 4>& view, const T& beta) {
+  if (beta == T(0)) return view.fill(T(0));
+  if (beta == T(1)) return;
+  view.for_each_run([&](T* run, Index n, Index step) {
+    for (Index i = 0; i < n; ++i) run[i * step] *= beta;
+  });
+}
+
+}  // namespace detail
+
+/// The convolution (cross-correlation) of x with w.
+///
+///   Y_g = beta*Y_g + W_g * im2col(x, g)      for every group g
+///
+/// Shape   x [N, IC, IH, IW], w [OC, IC/G, KH, KW]  ->  y [N, OC, OH, OW]
+/// Writes  y: beta 0 overwrites it (old values, even NaN, are not read), beta 1 adds to it. y must not overlap x or w
+/// Errors  ShapeError if an option breaks its rule or a shape differs; nothing is written then
+/// Cost    N*OC*OH*OW*K multiply-adds; workspace_bytes of scratch a thread
+template <TensorOfRank<4> X, TensorOfRank<4> W, WritableTensorOfRank<4> Y>
+  requires TensorOf<X, ValueOf<Y>, 4> && TensorOf<W, ValueOf<Y>, 4>
+void conv2d_forward(const X& x, const W& w, const Conv2DOptions& options, Y&& y, ValueOf<Y> beta = ValueOf<Y>(0)) {
+  const ReadableView<X> in = x;
+  const ReadableView<W> filters = w;
+  const WritableView<Y> out = y;
+  const Conv2DGeometry g = conv2d_geometry("conv2d_forward", options, in.shape());
+  detail::check_shape("conv2d_forward", "w", g.w_shape(), filters.shape());
+  detail::check_shape("conv2d_forward", "y", g.y_shape(), out.shape());
+  detail::for_each_group(g.G, [&](Index group) {
+    const auto W_g = detail::group_filters(filters, g.G, group);  // [OC/G, K]
+    detail::assign_product(channels(out, g.G, group), W_g * im2col(in, options, group), beta);
+  });
+}
+
+/// The gradient of the input.
+///
+///   dX = beta*dX + sum over groups g of col2im(W_g^T * dY_g, g)
+///
+/// Shape   dy [N, OC, OH, OW], w [OC, IC/G, KH, KW]  ->  dx [N, IC, IH, IW]
+/// Writes  dx: beta 0 overwrites it, beta 1 adds to it. dx must not overlap dy or w
+/// Errors  ShapeError if an option breaks its rule or a shape differs; nothing is written then
+/// Cost    N*OC*OH*OW*K multiply-adds; workspace_bytes of scratch a thread
+template <TensorOfRank<4> Y, TensorOfRank<4> W, WritableTensorOfRank<4> X>
+  requires TensorOf<Y, ValueOf<X>, 4> && TensorOf<W, ValueOf<X>, 4>
+void conv2d_backward_input(const Y& dy, const W& w, const Conv2DOptions& options, X&& dx,
+                           ValueOf<X> beta = ValueOf<X>(0)) {
+  const ReadableView<Y> dout = dy;
+  const ReadableView<W> filters = w;
+  const WritableView<X> din = dx;
+  const Conv2DGeometry g = conv2d_geometry("conv2d_backward_input", options, din.shape());
+  detail::check_shape("conv2d_backward_input", "dy", g.y_shape(), dout.shape());
+  detail::check_shape("conv2d_backward_input", "w", g.w_shape(), filters.shape());
+  detail::for_each_group(g.G, [&](Index group) {
+    const auto W_g = detail::group_filters(filters, g.G, group);  // [OC/G, K]
+    detail::scale(detail::group_channels("conv2d_backward_input", din, g.G, group), beta);
+    col2im(din, options, group).noalias() += W_g.transpose() * channels(dout, g.G, group);
+  });
+}
+
+/// The gradient of the weights.
+///
+///   dW_g = beta*dW_g + dY_g * im2col(x, g)^T      for every group g
+///
+/// Shape   x [N, IC, IH, IW], dy [N, OC, OH, OW]  ->  dw [OC, IC/G, KH, KW]
+/// Writes  dw: beta 0 overwrites it, beta 1 adds to it. dw must not overlap x or dy
+/// Errors  ShapeError if an option breaks its rule or a shape differs; nothing is written then
+/// Cost    N*OC*OH*OW*K multiply-adds; workspace_bytes of scratch a thread
+template <TensorOfRank<4> X, TensorOfRank<4> Y, WritableTensorOfRank<4> W>
+  requires TensorOf<X, ValueOf<W>, 4> && TensorOf<Y, ValueOf<W>, 4>
+void conv2d_backward_weights(const X& x, const Y& dy, const Conv2DOptions& options, W&& dw,
+                             ValueOf<W> beta = ValueOf<W>(0)) {
+  const ReadableView<X> in = x;
+  const ReadableView<Y> dout = dy;
+  const WritableView<W> dfilters = dw;
+  const Conv2DGeometry g = conv2d_geometry("conv2d_backward_weights", options, in.shape());
+  detail::check_shape("conv2d_backward_weights", "dy", g.y_shape(), dout.shape());
+  detail::check_shape("conv2d_backward_weights", "dw", g.w_shape(), dfilters.shape());
+  detail::for_each_group(g.G, [&](Index group) {
+    detail::assign_product(detail::group_filters(dfilters, g.G, group),  // [OC/G, K]
+                           channels(dout, g.G, group) * im2col(in, options, group).transpose(), beta);
+  });
+}
+
+}  // namespace unfold

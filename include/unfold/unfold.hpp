@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// unfold: tensors, im2col as a view, and the training of 2-D convolutions.
+// This is the one header to include; the list below is the order in which data flows.
+#pragma once
+
+#include <unfold/core/error.hpp>
+#include <unfold/core/shape.hpp>
+#include <unfold/core/view.hpp>
+#include <unfold/core/tensor.hpp>
+#include <unfold/core/eigen_map.hpp>
+#include <unfold/core/conv2d_options.hpp>
+#include <unfold/core/geometry.hpp>
+#include <unfold/core/workspace.hpp>
+#include <unfold/core/threads.hpp>
+#include <unfold/core/random.hpp>
+#include <unfold/core/text.hpp>
+#if __has_include(<fmt/core.h>)
+#include <unfold/core/print.hpp>
+#endif
+#include <unfold/engine/isa.hpp>
+#include <unfold/engine/tile.hpp>
+#include <unfold/engine/patches.hpp>
+#include <unfold/engine/products.hpp>
+#include <unfold/lowering/channels.hpp>
+#include <unfold/lowering/patch_matrix.hpp>
+#include <unfold/lowering/patch_products.hpp>
+#include <unfold/lowering/im2col.hpp>
+#include <unfold/lowering/col2im.hpp>
+#include <unfold/nn/scalar.hpp>
+#include <unfold/nn/layer.hpp>
+#include <unfold/nn/sgd.hpp>
+#include <unfold/nn/activation_formulas.hpp>
+#include <unfold/nn/activation.hpp>
+#include <unfold/nn/batch_norm.hpp>
+#include <unfold/nn/conv2d_products.hpp>
+#include <unfold/nn/conv2d.hpp>
