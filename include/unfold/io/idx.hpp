@@ -98,6 +98,9 @@ Tensor<std::uint8_t, Rank> read_idx(const Source& source) {
 
 }  // namespace detail
 
+/// "uint8", "int16", ...
+inline std::string to_string(IdxType type) { return std::string(detail::idx_facts(type).name); }
+
 /// The header of an IDX file, checked against the file's size.
 ///
 /// Errors  FormatError naming the byte; std::system_error if the file cannot be read

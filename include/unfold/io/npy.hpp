@@ -152,10 +152,9 @@ Tensor<T, Rank> read_npy(const Source& source) {
 
 /// Version 1.0: 10 bytes, then the literal, padded so that the elements begin at a multiple of 64.
 inline std::string npy_header_text(std::string_view dtype, std::span<const Index> shape) {
-  std::string literal = "{'descr': '" + std::string(dtype) + "', 'fortran_order': False, 'shape': (";
-  for (const Index extent : shape)
-    literal += std::to_string(extent) + (shape.size() == 1 ? "," : &extent == &shape.back() ? "" : ", ");
-  literal += "), }";
+  const std::string list = shape_text(shape);
+  const std::string sizes = list.substr(1, list.size() - 2) + (shape.size() == 1 ? "," : "");
+  std::string literal = "{'descr': '" + std::string(dtype) + "', 'fortran_order': False, 'shape': (" + sizes + "), }";
   literal.append(63 - (10 + literal.size()) % 64, ' ').append("\n");
   std::string header("\x93NUMPY\x01\0", 8);
   header += static_cast<char>(literal.size() % 0x100);
@@ -170,6 +169,11 @@ inline std::string npy_header_text(std::string_view dtype, std::span<const Index
 /// Errors  FormatError naming the byte; std::system_error if the file cannot be read
 inline NpyHeader read_npy_header(const std::filesystem::path& path) {
   return detail::parse_npy_header(detail::Source("read_npy_header", path));
+}
+
+/// The same of a file already in memory; `name` stands for it in messages.
+inline NpyHeader parse_npy_header(std::span<const std::byte> bytes, std::string_view name) {
+  return detail::parse_npy_header(detail::Source("parse_npy_header", bytes, name));
 }
 
 /// The tensor in a .npy file. Fortran order is turned into row-major; a single number is a vector of one element.
