@@ -24,7 +24,7 @@ struct GradcheckOptions {
 };
 
 /// Prints the checker's report; true if every gradient agrees.
-/// Errors  ShapeError if the options describe no layer, or none for images of this size
+/// Errors  UsageError if the options describe no layer, or none for images of this size
 bool gradcheck(const GradcheckOptions& options);
 
 }  // namespace unfold::program

@@ -2,17 +2,20 @@
 #include "info.hpp"
 
 #include "gzip.hpp"
-#include "metadata.hpp"
 #include "progress.hpp"  // count_text
 #include "statistics.hpp"
 
 #include <unfold/io/idx.hpp>
 #include <unfold/io/npy.hpp>
+#include <unfold/io/safetensors.hpp>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cstring>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,13 +74,32 @@ FileInfo idx_info(Bytes bytes, const std::string& name) {
             statistics_of(data, type_of(header.type), true)}}};
 }
 
+FileInfo safetensors_info(Bytes bytes, const std::string& name) {
+  static const std::map<std::string_view, std::string_view> codes{
+      {"F64", "f8"}, {"F32", "f4"}, {"I64", "i8"}, {"I32", "i4"}, {"I16", "i2"}, {"I8", "i1"},
+      {"U64", "u8"}, {"U32", "u4"}, {"U16", "u2"}, {"U8", "u1"},  {"BOOL", "u1"}};
+  const Safetensors file(bytes, name);
+  std::uint64_t header_bytes = 0;  // checked by Safetensors
+  std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);
+  const Bytes data = bytes.subspan(sizeof header_bytes + header_bytes);
+  FileInfo info{"safetensors", file.metadata(), {}};
+  for (const auto& tensor : file.tensors()) {
+    const Bytes elements =
+        data.subspan(static_cast<std::size_t>(tensor.begin), static_cast<std::size_t>(tensor.end - tensor.begin));
+    const auto code = codes.find(tensor.dtype);
+    info.arrays.push_back({tensor.name, tensor.dtype, tensor.shape,
+                           code == codes.end() ? std::nullopt : statistics_of(elements, code->second, false)});
+  }
+  return info;
+}
+
 FileInfo inspect(Bytes bytes, const std::string& name) {
   const std::string_view start(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 9));
   if (start.starts_with("\x93NUMPY")) return npy_info(bytes, name);
   if (start.size() >= 4 && start[0] == 0 && start[1] == 0) return idx_info(bytes, name);
   if (start.size() == 9 && start[8] == '{') return safetensors_info(bytes, name);
   throw FormatError(fmt::format("{}: byte 0: expected a .npy, IDX or safetensors file, got {}", name,
-                                bytes.empty() ? "an empty file" : detail::quoted(start)));
+                                bytes.empty() ? "an empty file" : detail::in_quotes(start)));
 }
 
 /// Columns as wide as their widest cell, two spaces apart; the first two flush left, the others flush right.

@@ -4,17 +4,14 @@
 
 #include "names.hpp"
 
-#include <unfold/core/error.hpp>
+#include <unfold/io/safetensors.hpp>
 
 #include <fmt/format.h>
 
 #include <charconv>
-#include <map>
 #include <string>
 
 namespace unfold::program {
-
-using Metadata = std::map<std::string, std::string>;
 
 /// An enumerator's name; the shortest text that names a number.
 template <class Value>

@@ -6,15 +6,14 @@
 #include "dataset.hpp"
 
 #include <unfold/core/conv2d_options.hpp>
+#include <unfold/io/safetensors.hpp>
 #include <unfold/nn/sgd.hpp>
 
 #include <array>
-#include <functional>
+#include <filesystem>
 #include <memory>
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace unfold::program {
 
@@ -30,13 +29,6 @@ struct Score {
   Index correct = 0;  // images whose largest output is their label's
 };
 
-/// One tensor of a network's state, in the network's own memory.
-struct StateTensor {
-  std::string name;  // "3.weights.velocity"
-  std::vector<Index> shape;
-  std::span<std::byte> bytes;  // row-major float or double, as the machine has them
-};
-
 class Network {
  public:
   virtual ~Network() = default;
@@ -50,15 +42,16 @@ class Network {
   /// Forward in inference mode.
   virtual Score evaluate(const LabelledImages& images, std::span<const Index> which) = 0;
 
-  /// Calls visit for each parameter, velocity and running statistic, always in the same order.
-  virtual void visit_state(const std::function<void(const StateTensor&)>& visit) = 0;
+  /// save_checkpoint and load_checkpoint of io/checkpoint.hpp, with their errors.
+  virtual void save(const std::filesystem::path& path, const Metadata& metadata) = 0;
+  virtual void load(const std::filesystem::path& path) = 0;
+
+  /// The number of elements that training adjusts.
+  virtual Index parameter_count() = 0;
 };
 
-/// A network for [N, 1, image.height, image.width] and ten classes, its parameters zero until initialize().
-/// Errors  ShapeError if the images are too small for the model
+/// A network for images of this size and ten classes, its parameters zero until initialize().
+/// Errors  UsageError if the images are too small for the model
 std::unique_ptr<Network> make_network(Model model, Precision precision, Extent2D image, const PixelScale& scale);
-
-/// The number of elements that training adjusts: of every state tensor that has a velocity.
-Index parameter_count(Network& network);
 
 }  // namespace unfold::program

@@ -27,7 +27,7 @@ std::string clock_text(double seconds) {
 
 std::string count_text(Index n) {
   std::string text = fmt::format("{}", n);
-  for (std::size_t end = text.size(); end > 3 + (n < 0 ? 1u : 0u); end -= 3) text.insert(end - 3, ",");
+  for (std::size_t end = text.size(); end > 3 + (n < 0 ? 1u : 0u); end -= 3) text.insert(end - 3, 1, ',');
   return text;
 }
 

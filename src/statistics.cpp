@@ -59,7 +59,7 @@ std::optional<Statistics> statistics_of(std::span<const std::byte> bytes, std::s
   if (type == "u8") return statistics<std::uint64_t>(bytes, big_endian);
   if (type == "u4") return statistics<std::uint32_t>(bytes, big_endian);
   if (type == "u2") return statistics<std::uint16_t>(bytes, big_endian);
-  if (type == "u1" || type == "b1") return statistics<std::uint8_t>(bytes, big_endian);
+  if (type == "u1") return statistics<std::uint8_t>(bytes, big_endian);
   return std::nullopt;
 }
 
