@@ -84,12 +84,19 @@ ConvolutionData<T> normal_data(const Conv2DGeometry& g, std::uint64_t seed) {
   return data;
 }
 
+/// Sets `to` to the elements of `from`, converted to its element type.
+template <class To, class From, int Rank>
+void copy_into(const TensorView<To, Rank>& to, const Tensor<From, Rank>& from) {
+  if (to.shape() != from.shape()) throw std::logic_error("copy_into: " + to_string(to.shape()));
+  const From* next = from.data();
+  fill_with(to, [&] { return *next++; });
+}
+
 /// The same numbers in another element type.
 template <class To, class From, int Rank>
 Tensor<To, Rank> converted(const Tensor<From, Rank>& from) {
   Tensor<To, Rank> to(from.shape());
-  const From* next = from.data();
-  fill_with(to.view(), [&] { return *next++; });
+  copy_into(to.view(), from);
   return to;
 }
 

@@ -26,7 +26,11 @@ class TensorMatcher {
     const ReadableView<A> actual = actual_in;
     shape_ = actual.shape();
     if (shape_ != expected_.shape() || (!exact_ && shape_ != bound_.shape())) return false;
-    for (Index flat = 0; flat < expected_.size(); ++flat) compare(flat, actual);
+    Shape<Rank> index;
+    for (Index left = expected_.size(); left > 0; --left) {
+      compare(index, actual);
+      for (int d = Rank - 1; d >= 0 && ++index[d] == shape_[d]; --d) index[d] = 0;
+    }
     return wrong_ == 0;
   }
 
@@ -56,12 +60,7 @@ class TensorMatcher {
   }
 
   template <class View>
-  void compare(Index flat, const View& actual) const {
-    Shape<Rank> index;
-    for (int d = Rank - 1; d >= 0; --d) {
-      index[d] = flat % expected_.shape(d);
-      flat /= expected_.shape(d);
-    }
+  void compare(const Shape<Rank>& index, const View& actual) const {
     const long double a = element(actual, index), e = element(expected_, index);
     const long double bound = exact_ ? 0.0L : element(bound_, index);
     const long double error = a < e ? e - a : a - e;
