@@ -24,7 +24,10 @@ A lane_sum(Index n, const Term& term) {
     for (std::size_t l = 0; l < 8; ++l) lanes[l] += term(i + static_cast<Index>(l));
   }
   for (; i < n; ++i) lanes[0] += term(i);
-  return A(((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7])));
+  for (std::size_t half = 4; half > 0; half /= 2) {
+    for (std::size_t l = 0; l < half; ++l) lanes[l] += lanes[l + half];
+  }
+  return lanes[0];
 }
 
 }  // namespace detail
@@ -128,7 +131,7 @@ class BatchNormalization {
       for (Index n = 0; n < planes.N; ++n) {
         T* const dz = planes.at(dy_to_dz.data(), n, c);
         const T* const xn = planes.at(normalized_.data(), n, c);
-        for (Index i = 0; i < planes.S; ++i) dz[i] = factor * (dz[i] - mean_dy - slope * xn[i]);
+        for (Index i = 0; i < planes.S; ++i) dz[i] = factor * (T(dz[i] - mean_dy) - slope * xn[i]);
       }
     });
   }
@@ -187,7 +190,7 @@ class BatchNormalization {
     variance_(c) = standard ? T(squares / M) : T(unbiased);
 
     const A rate = detail::constant<A>(standard ? 0.1L : 0.01L);
-    const auto move = [&](T& running, const A& batch) { running = T((A(1) - rate) * A(running) + rate * batch); };
+    const auto move = [&](T& running, const A& batch) { running = T(A((A(1) - rate) * A(running)) + rate * batch); };
     move(running_mean_(c), mean);
     move(running_variance_(c), unbiased);
   }
