@@ -9,7 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>  // std::sort
+#include <algorithm>  // std::find, std::sort
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -30,28 +30,31 @@ Problem problem_from_fields(std::string name, Field&& field) {
           .groups = field("g")};
 }
 
-/// The problems of a shapes file, whose first line names its columns.
-inline std::vector<Problem> read_shapes(const std::filesystem::path& path) {
+inline constexpr const char* shapes_header = "name,n,c,h,w,o,kh,kw,sh,sw,pt,pb,pl,pr,dh,dw,g";
+
+/// The problem of one row of a shapes file; the header names its columns.
+inline Problem problem_from_row(const std::string& row, const std::string& header = shapes_header) {
   const auto split = [](const std::string& line) {
     std::vector<std::string> cells;
     std::istringstream in(line);
     for (std::string cell; std::getline(in, cell, ',');) cells.push_back(cell);
     return cells;
   };
+  const auto columns = split(header), cells = split(row);
+  return problem_from_fields(cells.at(0), [&](const char* name) -> Index {
+    const auto column = std::find(columns.begin(), columns.end(), name);
+    if (column == columns.end()) throw std::runtime_error("a shapes file has no column " + std::string(name));
+    return std::stoll(cells.at(static_cast<std::size_t>(column - columns.begin())));
+  });
+}
+
+/// The problems of a shapes file.
+inline std::vector<Problem> read_shapes(const std::filesystem::path& path) {
   std::ifstream in(path);
-  std::string line;
-  std::getline(in, line);
-  const auto columns = split(line);
+  std::string header;
+  std::getline(in, header);
   std::vector<Problem> problems;
-  while (std::getline(in, line)) {
-    const auto cells = split(line);
-    problems.push_back(problem_from_fields(cells.at(0), [&](const char* name) -> Index {
-      for (std::size_t i = 0; i < columns.size(); ++i) {
-        if (columns[i] == name) return std::stoll(cells.at(i));
-      }
-      throw std::runtime_error(path.string() + " has no column " + name);
-    }));
-  }
+  for (std::string row; std::getline(in, row);) problems.push_back(problem_from_row(row, header));
   return problems;
 }
 
