@@ -57,7 +57,7 @@ TEST_CASE("each way in which a .npy file can be malformed has its message") {
       {"a key without end", with("{'descr"),
        "byte 17: expected a printable character or the closing quote, got \"\\x0a\""},
       {"an escape in a key", with("{'de\\x73cr': '<f4'}"),
-       "byte 14: expected a printable character or the closing quote, got \"\\x5cx73cr': '<f4'}\\x0a\""},
+       "byte 14: expected a printable character or the closing quote, got \"\\\\x73cr': '<f4'}\\x0a\""},
       {"an unknown key", with("{'descr': '<f4', 'order': 'C'}"),
        "byte 27: expected descr, fortran_order and shape, each once, got \"'order': 'C'}\\x0a\""},
       {"a key twice", with("{'descr': '<f4', 'descr': '<f4'}"),

@@ -41,7 +41,9 @@ inline std::string in_quotes(std::string_view bytes, std::size_t limit = 24) {
   std::string text = "\"";
   for (const char c : bytes.substr(0, limit)) {
     const auto code = static_cast<unsigned char>(c);
-    if (code >= 0x20 && code < 0x7f && c != '"' && c != '\\') {
+    if (c == '"' || c == '\\') {
+      text.append({'\\', c});
+    } else if (code >= 0x20 && code < 0x7f) {
       text += c;
     } else {
       text.append("\\x").append({hex[code / 16], hex[code % 16]});

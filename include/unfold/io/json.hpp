@@ -68,6 +68,7 @@ inline unsigned json_code_unit(Cursor& cursor) {
 inline void append_json_escape(Cursor& cursor, std::string& text) {
   constexpr std::string_view letters = "\"\\/bfnrt";
   constexpr std::string_view meanings = "\"\\/\b\f\n\r\t";
+  const std::size_t start = cursor.position();
   const char c = cursor.peek();
   const std::size_t letter = letters.find(c);
   if (c != 'u' && letter == std::string_view::npos) cursor.fail("one of \"\\/bfnrtu");
@@ -77,14 +78,12 @@ inline void append_json_escape(Cursor& cursor, std::string& text) {
     return;
   }
   unsigned code = json_code_unit(cursor);
-  if (code >= 0xd800 && code < 0xdc00) {
-    if (!cursor.rest().starts_with("\\u")) cursor.fail("the second half of a surrogate pair");
-    cursor.step(2);
-    const unsigned low = json_code_unit(cursor);
-    if (low < 0xdc00 || low > 0xdfff) cursor.fail("the second half of a surrogate pair before");
-    code = 0x10000 + (code - 0xd800) * 0x400 + (low - 0xdc00);
-  } else if (code >= 0xdc00 && code <= 0xdfff) {
-    cursor.fail("the first half of a surrogate pair before");
+  if (code >= 0xd800 && code <= 0xdfff) {  // half a surrogate pair
+    const bool first = code < 0xdc00 && cursor.rest().starts_with("\\u");
+    if (first) cursor.step(2);
+    const unsigned second = first ? json_code_unit(cursor) : 0;
+    if (second < 0xdc00 || second > 0xdfff) cursor.fail_at(start, "a whole surrogate pair");
+    code = 0x10000 + (code - 0xd800) * 0x400 + (second - 0xdc00);
   }
   append_utf8(text, code);
 }
