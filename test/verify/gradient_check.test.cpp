@@ -3,101 +3,18 @@
 #include <unfold/verify/gradient_check.hpp>
 
 #include "support/catch.hpp"
-#include "support/fill.hpp"
-
-#include <cmath>
-#include <functional>
-#include <sstream>
+#include "support/toy_layer.hpp"
 
 using namespace unfold;
-using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::Message;
+using test::linear_toy;
+using test::normal_input;
+using test::tanh_toy;
+using test::Toy;
 
 namespace {
 
 using Matrix = Tensor<double, 2>;
-
-/// y = f(x W + b) for each row of x, with a place where a wrong gradient can be planted.
-template <class T>
-class Toy {
- public:
-  Toy(Index in, Index out) : w({in, out}), dw({in, out}), b({out}), db({out}), last_dz({out}) {}
-
-  const Tensor<T, 2>& forward(TensorView<const T, 2> x, Mode mode = Mode::training) {
-    x_ = mode == Mode::training ? x : TensorView<const T, 2>();
-    y_.reshape_for_overwrite({x.shape(0), w.shape(1)});
-    for (Index n = 0; n < x.shape(0); ++n) {
-      for (Index o = 0; o < w.shape(1); ++o) {
-        T z = b(o);
-        for (Index i = 0; i < w.shape(0); ++i) z += x(n, i) * w(i, o);
-        y_(n, o) = f(z);
-      }
-    }
-    return y_;
-  }
-
-  const Tensor<T, 2>& backward(TensorView<const T, 2> dy, InputGradient = InputGradient::compute) {
-    dx_.reshape_for_overwrite(x_.shape());
-    dx_.fill(T(0));
-    for (Index n = 0; n < x_.shape(0); ++n) {
-      for (Index o = 0; o < w.shape(1); ++o) {
-        const T dz = dy(n, o) * slope(y_(n, o));
-        last_dz(o) = dz;
-        db(o) += dz;
-        for (Index i = 0; i < w.shape(0); ++i) {
-          dx_(n, i) += dz * w(i, o);
-          dw(i, o) += dz * x_(n, i);
-        }
-      }
-    }
-    if (plant) plant(*this);
-    return dx_;
-  }
-
-  template <class Visit>
-  void visit_parameters(Visit&& visit) {
-    visit("weights", w.view(), dw.view());
-    visit("bias", b.view(), db.view());
-  }
-
-  TensorView<T, 2> dx() { return dx_; }
-  TensorView<const T, 2> input() const { return x_; }
-
-  Tensor<T, 2> w, dw;
-  Tensor<T, 1> b, db, last_dz;
-  std::function<T(T)> f = [](T z) { return z; };
-  std::function<T(T)> slope = [](T) { return T(1); };  // f' from y
-  std::function<void(Toy&)> plant;
-
- private:
-  TensorView<const T, 2> x_;
-  Tensor<T, 2> y_, dx_;
-};
-
-template <class T>
-Toy<T> linear_toy() {
-  Random random(3);
-  Toy<T> toy(4, 3);
-  test::fill_normal(toy.w.view(), random);
-  test::fill_normal(toy.b.view(), random);
-  return toy;
-}
-
-template <class T>
-Toy<T> tanh_toy() {
-  auto toy = linear_toy<T>();
-  toy.f = [](T z) { return std::tanh(z); };
-  toy.slope = [](T y) { return 1 - y * y; };
-  return toy;
-}
-
-template <class T>
-Tensor<T, 2> normal_input(Index rows = 5) {
-  Random random(4);
-  Tensor<T, 2> x({rows, 4});
-  test::fill_normal(x.view(), random);
-  return x;
-}
 
 /// "weights [1, 2]" for every entry that failed.
 std::vector<std::string> failures(const GradientReport& report) {
@@ -274,25 +191,4 @@ TEST_CASE("A gradient of another size is refused") {
   toy.db = Tensor<double, 1>({4});
   CHECK_THROWS_MATCHES(gradient_check(toy, normal_input<double>()), ShapeError,
                        Message("unfold::gradient_check: the gradient of bias must have 3 elements, got 4"));
-}
-
-TEST_CASE("The report prints its tensors and its worst entries with every term of the bound") {
-  auto toy = linear_toy<double>();
-  toy.plant = [](auto& t) { t.dw(2, 1) = 100; };
-  const auto report = gradient_check(toy, normal_input<double>(), {.seed = 9, .integers = true});
-  const std::string text = R"(gradient check: FAIL (integers, step 1, seed 9)
-  tensor   shape   checked  failed  kinks  error/bound  verdict
-  x        [5, 4]       20       0      0     0.00e+00     pass
-  weights  [4, 3]       12       1      0          inf     FAIL
-  bias     [3]           3       0      0     0.00e+00     pass
-worst entries (bound = truncation + rounding):
-  tensor   index   analytic  numeric     error  truncation  rounding  error/bound  verdict
-  weights  [2, 1]       100      -33  1.33e+02    0.00e+00  0.00e+00          inf     FAIL
-  x        [0, 0]        -1       -1  0.00e+00    0.00e+00  0.00e+00     0.00e+00     pass
-  x        [0, 1]        16       16  0.00e+00    0.00e+00  0.00e+00     0.00e+00     pass
-)";
-  CHECK(to_string(report, 3) == text);
-  std::ostringstream out;
-  out << report;
-  CHECK(out.str() == to_string(report, 10));
 }

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#include <unfold/verify/gradient_check.hpp>
+
+#include "support/catch.hpp"
+#include "support/toy_layer.hpp"
+
+#include <sstream>
+
+using namespace unfold;
+
+namespace {
+
+GradientEntry entry(double analytic, double numeric, double truncation, double rounding, Verdict verdict) {
+  return {.analytic = analytic, .numeric = numeric, .truncation = truncation, .rounding = rounding, .verdict = verdict};
+}
+
+TensorReport tensor(std::vector<GradientEntry> entries) {
+  return {"q", {static_cast<Index>(entries.size())}, std::move(entries)};
+}
+
+const GradientEntry right = entry(2, 2.5, 0.25, 0.75, Verdict::pass), wrong = entry(2, 3, 0.25, 0.25, Verdict::fail),
+                    kink = entry(1, 0.5, 0, 0.1, Verdict::kink), zero = entry(0, 0.125, 0, 0.25, Verdict::pass);
+
+}  // namespace
+
+TEST_CASE("The bound of an entry is the sum of its terms, and the excess its error in bounds") {
+  CHECK(right.bound() == 1);
+  CHECK(right.error() == 0.5);
+  CHECK(right.excess() == 0.5);
+  CHECK(right.within_bound());
+  CHECK(wrong.excess() == 2);
+  CHECK_FALSE(wrong.within_bound());
+  CHECK(entry(3, 3, 0, 0, Verdict::pass).excess() == 0);
+  CHECK(entry(3, 4, 0, 0, Verdict::fail).excess() == HUGE_VAL);
+  CHECK(entry(NAN, 4, 1, 1, Verdict::fail).excess() == HUGE_VAL);
+  CHECK_FALSE(entry(NAN, 4, 1, 1, Verdict::fail).within_bound());
+  CHECK_FALSE(entry(3, 4, HUGE_VAL, 1, Verdict::fail).within_bound());
+}
+
+TEST_CASE("A tensor is as good as its worst entry, and vacuous where no entry differs from zero") {
+  CHECK(tensor({right, zero}).verdict() == Verdict::pass);
+  CHECK(tensor({right, kink}).verdict() == Verdict::pass);
+  CHECK(tensor({right, kink, wrong}).verdict() == Verdict::fail);
+  CHECK(tensor({kink, kink}).verdict() == Verdict::kink);
+  CHECK(tensor({zero, zero}).verdict() == Verdict::vacuous);
+  CHECK(tensor({}).verdict() == Verdict::vacuous);
+}
+
+TEST_CASE("A report is true only if every tensor passed") {
+  const auto report = [](std::vector<TensorReport> tensors) {
+    return GradientReport{"by hand", 1, std::move(tensors)};
+  };
+  CHECK(report({tensor({right}), tensor({right, kink})}));
+  CHECK_FALSE(report({tensor({right}), tensor({wrong})}));
+  CHECK_FALSE(report({tensor({right}), tensor({kink})}));
+  CHECK_FALSE(report({tensor({right}), tensor({zero})}));
+  CHECK_FALSE(report({}));
+  CHECK(report({tensor({zero}), tensor({wrong}), tensor({kink})}).verdict() == Verdict::fail);
+}
+
+TEST_CASE("The worst entries are the failures, then the nearest to their bounds") {
+  const GradientReport report{"by hand", 1, {tensor({right, zero, kink}), tensor({wrong, right})}};
+  const auto worst = report.worst(3);
+  REQUIRE(worst.size() == 3);
+  CHECK(worst[0].entry->verdict == Verdict::fail);
+  CHECK(worst[0].tensor == &report.tensors[1]);
+  CHECK(worst[1].entry->verdict == Verdict::kink);
+  CHECK(worst[2].entry->excess() == 0.5);
+  CHECK(report.worst(100).size() == 5);
+}
+
+TEST_CASE("A position prints as the index of its element") {
+  const TensorReport t{"w", {2, 3, 4}, {}};
+  CHECK(t.index(0) == "[0, 0, 0]");
+  CHECK(t.index(1 * 12 + 2 * 4 + 3) == "[1, 2, 3]");
+}
+
+TEST_CASE("The report prints its tensors and its worst entries with every term of the bound") {
+  auto toy = test::linear_toy<double>();
+  toy.plant = [](auto& t) { t.dw(2, 1) = 100; };
+  const auto report = gradient_check(toy, test::normal_input<double>(), {.seed = 9, .integers = true});
+  const std::string text = R"(gradient check: FAIL (integers, step 1, seed 9)
+  tensor   shape   checked  failed  kinks  error/bound  verdict
+  x        [5, 4]       20       0      0     0.00e+00     pass
+  weights  [4, 3]       12       1      0          inf     FAIL
+  bias     [3]           3       0      0     0.00e+00     pass
+worst entries (bound = truncation + rounding):
+  tensor   index   analytic  numeric     error  truncation  rounding  error/bound  verdict
+  weights  [2, 1]       100      -33  1.33e+02    0.00e+00  0.00e+00          inf     FAIL
+  x        [0, 0]        -1       -1  0.00e+00    0.00e+00  0.00e+00     0.00e+00     pass
+  x        [0, 1]        16       16  0.00e+00    0.00e+00  0.00e+00     0.00e+00     pass
+)";
+  CHECK(to_string(report, 3) == text);
+  std::ostringstream out;
+  out << report;
+  CHECK(out.str() == to_string(report, 10));
+}
