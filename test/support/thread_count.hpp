@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// ThreadCount: sets the library's number of threads to the end of the scope.
+#pragma once
+
+#include <unfold/core/threads.hpp>
+
+namespace unfold::test {
+
+class ThreadCount {
+ public:
+  explicit ThreadCount(int n) : before_(threads()) { set_threads(n); }
+  ThreadCount(const ThreadCount&) = delete;
+  ThreadCount& operator=(const ThreadCount&) = delete;
+  ~ThreadCount() { set_threads(before_); }
+
+ private:
+  int before_;
+};
+
+}  // namespace unfold::test
