@@ -55,8 +55,9 @@ class TensorView {
   TensorView() = default;
 
   /// `data` seen in row-major order without gaps.
-  TensorView(T* data, const Shape<Rank>& shape) : TensorView(data, shape, detail::row_major_strides(shape)) {
-    detail::checked_size("TensorView", shape, sizeof(T));
+  TensorView(T* data, const Shape<Rank>& shape) : data_(data), shape_(shape) {
+    detail::checked_size("TensorView", shape, sizeof(T));  // before the strides, which would overflow too
+    stride_ = detail::row_major_strides(shape);
   }
 
   TensorView(T* data, const Shape<Rank>& shape, const Shape<Rank>& stride)
@@ -84,9 +85,9 @@ class TensorView {
 
   /// True if the elements lie in row-major order without gaps.
   bool contiguous() const {
+    if (size() == 0) return true;
     Index step = 1;
     for (int d = Rank - 1; d >= 0; --d) {
-      if (shape_[d] == 0) return true;
       if (shape_[d] != 1 && stride_[d] != step) return false;
       step *= shape_[d];
     }
