@@ -3,6 +3,7 @@
 // This is the one header to include; the list below is the order in which data flows.
 #pragma once
 
+// clang-format off: sorting would lose the order
 #include <unfold/core/error.hpp>
 #include <unfold/core/shape.hpp>
 #include <unfold/core/view.hpp>
@@ -34,3 +35,22 @@
 #include <unfold/nn/batch_norm.hpp>
 #include <unfold/nn/conv2d_products.hpp>
 #include <unfold/nn/conv2d.hpp>
+#include <unfold/nn/pooling.hpp>
+#include <unfold/nn/dense.hpp>
+#include <unfold/nn/flatten.hpp>
+#include <unfold/nn/loss.hpp>
+#include <unfold/nn/residual.hpp>
+#include <unfold/nn/sequential.hpp>
+#include <unfold/verify/reference.hpp>
+#include <unfold/verify/gradient_report.hpp>
+#include <unfold/verify/central_differences.hpp>
+#include <unfold/verify/gradient_check.hpp>
+#include <unfold/io/element.hpp>
+#include <unfold/io/file.hpp>
+#include <unfold/io/cursor.hpp>
+#include <unfold/io/npy.hpp>
+#include <unfold/io/idx.hpp>
+#include <unfold/io/json.hpp>
+#include <unfold/io/safetensors.hpp>
+#include <unfold/io/checkpoint.hpp>
+// clang-format on
