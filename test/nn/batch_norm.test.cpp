@@ -67,6 +67,15 @@ TEMPLATE_TEST_CASE("Mean, variance and bias gradient of integers are exact", "",
   CHECK_THAT(dbias, equals(expected_dbias));  // added to what was there
 }
 
+TEST_CASE("Sums of float are taken in double") {
+  Tensor<float, 4> y({1, 1, 512, 512});  // a float sum of these would be off by thousands
+  for (Index i = 0; i < y.size(); ++i) y.data()[i] = i % 2 == 0 ? 10000 : 10001;
+  BatchNormalization<float> norm(BatchNorm::standard, 1);
+  norm.forward(y, Tensor<float, 1>({1}, 1.0f), Tensor<float, 1>({1}), Mode::training);
+  CHECK(norm.mean()(0) == 10000.5f);
+  CHECK(norm.variance()(0) == 0.25f);
+}
+
 TEST_CASE("Training moves the running statistics by a tenth, or a hundredth for darknet") {
   const Tensor<double, 1> scales({1}, 1.0), bias({1});
   const auto train = [&](BatchNormalization<double>& norm, std::initializer_list<double> samples) {
