@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // JSON objects, strings (UTF-8 checked, escapes decoded) and lists of sizes, read one after the other.
-// Only what a safetensors header needs; why not a JSON library: docs/decisions/safetensors-json.md.
+// Only what a safetensors header needs; why not a JSON library: docs/decisions/safetensors_header.md.
 #pragma once
 
 #include <unfold/io/cursor.hpp>
