@@ -83,7 +83,7 @@ TEST_CASE("interrupted calls and short ones are carried on with") {
     save(folder / "a", text);
     CHECK(std::count(calls.log.begin(), calls.log.end(), "write") == 9);
   }
-  for (const std::size_t call : {0, 1, 2}) {  // ftruncate, write, fsync
+  for (const std::size_t call : {0U, 1U, 2U}) {  // ftruncate, write, fsync
     SystemCalls calls;
     calls.fails_at = call;
     calls.times = 5;

@@ -115,7 +115,7 @@ TEST_CASE("what is written is what NumPy writes, the elements from a multiple of
 
 TEST_CASE("files that NumPy wrote are read") {
   // array([[1, 2, 3], [4, 5, 6]], order='F')
-  const auto f = [](int i) {
+  const auto f = [](std::size_t i) {
     return "\0\0\0\0\0\0"s + "\xf0\x3f\0\x40\x08\x40\x10\x40\x14\x40\x18\x40"s.substr(2 * i, 2);
   };
   const std::string fortran = from_numpy("\1\0v\0"s, "{'descr': '<f8', 'fortran_order': True, 'shape': (2, 3), }",
