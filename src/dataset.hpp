@@ -19,6 +19,18 @@ struct LabelledImages {
   Index size() const { return labels.size(); }
 };
 
+/// By how many pixels an image is moved; what comes in from outside is 0.
+struct Shift {
+  Index down, right;
+};
+
+/// Some of a set of images, in an order, and each moved a little.
+struct Batch {
+  std::span<const Index> which;
+  std::span<const Shift> shifts;  // as many, or empty for none
+  Index size() const { return static_cast<Index>(which.size()); }
+};
+
 struct Dataset {
   LabelledImages training, held_out;
 
@@ -48,21 +60,27 @@ class PixelScale {
   double mean() const { return mean_; }            // in [0, 255]
   double deviation() const { return deviation_; }  // 1 where all pixels are equal
 
-  /// The images `which` as numbers, and their labels.
+  /// The images of a batch as numbers, and their labels.
   ///
-  /// Shape   x [which.size(), 1, H, W], labels [which.size()]: both are given these shapes and overwritten
+  /// Shape   x [batch.size(), 1, H, W], labels [batch.size()]: both are given these shapes and overwritten
   template <class T>
-  void gather(const LabelledImages& images, std::span<const Index> which, Tensor<T, 4>& x,
-              Tensor<Index, 1>& labels) const {
-    const Index N = static_cast<Index>(which.size()), H = images.pixels.shape(1), W = images.pixels.shape(2);
+  void gather(const LabelledImages& images, const Batch& batch, Tensor<T, 4>& x, Tensor<Index, 1>& labels) const {
+    const Index N = batch.size(), H = images.pixels.shape(1), W = images.pixels.shape(2);
     x.reshape_for_overwrite({N, 1, H, W});
     labels.reshape_for_overwrite({N});
     for (Index n = 0; n < N; ++n) {
-      const Index image = which[static_cast<std::size_t>(n)];
-      labels(n) = images.labels(image);
-      const std::uint8_t* const pixels = images.pixels.data() + image * H * W;
-      T* const numbers = x.data() + n * H * W;
-      for (Index p = 0; p < H * W; ++p) numbers[p] = static_cast<T>(number_of_[pixels[p]]);
+      const auto i = static_cast<std::size_t>(n);
+      const Shift shift = batch.shifts.empty() ? Shift{0, 0} : batch.shifts[i];
+      const auto pixels = images.pixels[batch.which[i]];  // [H, W]
+      const auto number = x[n][0];                        // [H, W]
+      labels(n) = images.labels(batch.which[i]);
+      for (Index h = 0; h < H; ++h) {
+        for (Index w = 0; w < W; ++w) {
+          const Index from_h = h - shift.down, from_w = w - shift.right;
+          const bool inside = from_h >= 0 && from_h < H && from_w >= 0 && from_w < W;
+          number(h, w) = static_cast<T>(number_of_[inside ? pixels(from_h, from_w) : 0]);
+        }
+      }
     }
   }
 

@@ -52,13 +52,14 @@ constexpr const char* info_examples = R"(Examples:
   unfold info t10k-images-idx3-ubyte.gz
   unfold info --json unfold-run/checkpoint.safetensors)";
 
-/// The whole of `text` as a number that from_chars reads, at least `least` and finite; else none.
+/// The whole of `text` as a number in [least, most], as from_chars reads it; else none.
 template <class Number>
-std::optional<Number> number_of(std::string_view text, Number least) {
+std::optional<Number> number_of(std::string_view text, Number least = std::numeric_limits<Number>::lowest(),
+                                Number most = std::numeric_limits<Number>::max()) {
   Number value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool whole = error == std::errc() && end == text.data() + text.size();
-  const bool allowed = value >= least && value <= std::numeric_limits<Number>::max();
+  const bool allowed = value >= least && value <= most;
   return whole && allowed ? std::optional(value) : std::nullopt;
 }
 
@@ -67,7 +68,7 @@ std::vector<Index> integers_of(std::string_view text, char separator) {
   std::vector<Index> integers;
   while (true) {
     const std::size_t end = std::min(text.find(separator), text.size());
-    const std::optional<Index> integer = number_of<Index>(text.substr(0, end), std::numeric_limits<Index>::min());
+    const std::optional<Index> integer = number_of<Index>(text.substr(0, end));
     if (!integer) return {};
     integers.push_back(*integer);
     if (end == text.size()) return integers;
@@ -100,11 +101,12 @@ void add(CLI::App& command, const std::string& flag, Value& value, const std::st
   command.add_option_function<std::string>(flag, read, description)->option_text(form);
 }
 
+/// An integer in [least, most]; a billion is more than anything here can be.
 template <std::integral Count>
 void add_count(CLI::App& command, const std::string& flag, Count& value, const std::string& description,
-               Count least = 1) {
-  add(command, flag, value, fmt::format("N [{}]", value), fmt::format("an integer >= {}", least), description,
-      [least](std::string_view text) { return number_of(text, least); });
+               Count least = 1, Count most = 1'000'000'000) {
+  add(command, flag, value, fmt::format("N [{}]", value), fmt::format("an integer in [{}, {}]", least, most),
+      description, [=](std::string_view text) { return number_of(text, least, most); });
 }
 
 void add_amount(CLI::App& command, const std::string& flag, double& value, const std::string& description) {
@@ -141,16 +143,17 @@ CLI::App& add_train(CLI::App& app, TrainOptions& options, int& thread_count) {
   add_count(command, "--epochs", options.epochs, "passes over the training images");
   add_count(command, "--batch", options.batch, "images an update");
   add_choice(command, "--precision", options.precision, "the scalar of all arithmetic");
-  add_amount(command, "--learning-rate", options.learning_rate, "of the first update");
+  add_amount(command, "--learning-rate", options.learning_rate,
+             "of the first update (resnet-mini and mobile-mini: 0.05)");
   add_amount(command, "--momentum", options.momentum, "of the velocity");
   add_amount(command, "--decay", options.decay, "of the weights");
   add_choice(command, "--schedule", options.schedule, "how the learning rate falls");
-  add_count(command, "--seed", options.seed, "of the first weights and the order of images", std::uint64_t{0});
-  add(command, "--threads", thread_count, "N", fmt::format("an integer in [1, {}]", detail::most_threads),
-      "threads to use [UNFOLD_NUM_THREADS, else the cores]", [](std::string_view text) {
-        const std::optional<int> n = number_of(text, 1);
-        return n && *n <= detail::most_threads ? n : std::nullopt;
-      });
+  add_count(command, "--shift", options.shift, "pixels by which training images are moved at random, at most",
+            Index{0});
+  add_count(command, "--seed", options.seed, "of the first weights and the order of images", std::uint64_t{0},
+            std::numeric_limits<std::uint64_t>::max());
+  add_count(command, "--threads", thread_count, "threads to use [UNFOLD_NUM_THREADS, else the cores]", 1,
+            detail::most_threads);
   command.add_option("--out", options.out, "for metrics.csv and checkpoint.safetensors [unfold-run]")
       ->option_text("DIR");
   command
@@ -175,7 +178,8 @@ CLI::App& add_gradcheck(CLI::App& app, GradcheckOptions& options) {
   add_choice(command, "--activation", conv.activation, "of conv, dense");
   add_extent(command, "--size", options.size, "of the images");
   add_count(command, "--batch", options.batch, "number of images");
-  add_count(command, "--seed", options.seed, "of the numbers", std::uint64_t{0});
+  add_count(command, "--seed", options.seed, "of the numbers", std::uint64_t{0},
+            std::numeric_limits<std::uint64_t>::max());
   return command;
 }
 

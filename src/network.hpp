@@ -12,13 +12,15 @@
 #include <array>
 #include <filesystem>
 #include <memory>
-#include <span>
 #include <string_view>
 
 namespace unfold::program {
 
 enum class Model : std::uint8_t { lenet, resnet_mini, mobile_mini };
 constexpr std::array<std::string_view, 3> names(Model) { return {"lenet", "resnet-mini", "mobile-mini"}; }
+
+/// With batch normalisation a model bears, and needs, larger steps.
+constexpr double default_learning_rate(Model model) { return model == Model::lenet ? 0.01 : 0.05; }
 
 enum class Precision : std::uint8_t { single, twofold };  // of the scalar
 constexpr std::array<std::string_view, 2> names(Precision) { return {"float", "double"}; }
@@ -36,11 +38,11 @@ class Network {
   /// Fills the parameters with random numbers, the same for the same seed on every machine.
   virtual void initialize(std::uint64_t seed) = 0;
 
-  /// Forward, backward and update on the images `which`; `args.batch` is set here.
-  virtual Score train(const LabelledImages& images, std::span<const Index> which, SgdArgs args) = 0;
+  /// Forward, backward and update on a batch of images; `args.batch` is set here.
+  virtual Score train(const LabelledImages& images, const Batch& batch, SgdArgs args) = 0;
 
   /// Forward in inference mode.
-  virtual Score evaluate(const LabelledImages& images, std::span<const Index> which) = 0;
+  virtual Score evaluate(const LabelledImages& images, const Batch& batch) = 0;
 
   /// save_checkpoint and load_checkpoint of io/checkpoint.hpp, with their errors.
   virtual void save(const std::filesystem::path& path, const Metadata& metadata) = 0;

@@ -22,16 +22,16 @@ class NetworkOf final : public Network {
 
   void initialize(std::uint64_t seed) override { layers_.initialize(seed); }
 
-  Score train(const LabelledImages& images, std::span<const Index> which, SgdArgs args) override {
-    const Score score = forward(images, which, Mode::training);
+  Score train(const LabelledImages& images, const Batch& batch, SgdArgs args) override {
+    const Score score = forward(images, batch, Mode::training);
     layers_.backward(loss_.backward(), InputGradient::skip);
-    args.batch = static_cast<Index>(which.size());
+    args.batch = batch.size();
     layers_.update(args);
     return score;
   }
 
-  Score evaluate(const LabelledImages& images, std::span<const Index> which) override {
-    return forward(images, which, Mode::inference);
+  Score evaluate(const LabelledImages& images, const Batch& batch) override {
+    return forward(images, batch, Mode::inference);
   }
 
   void save(const std::filesystem::path& path, const Metadata& metadata) override {
@@ -46,8 +46,8 @@ class NetworkOf final : public Network {
   }
 
  private:
-  Score forward(const LabelledImages& images, std::span<const Index> which, Mode mode) {
-    scale_.gather(images, which, x_, labels_);
+  Score forward(const LabelledImages& images, const Batch& batch, Mode mode) {
+    scale_.gather(images, batch, x_, labels_);
     const T loss = loss_.forward(layers_.forward(x_, mode), labels_);
     return {static_cast<double>(loss), loss_.correct()};
   }

@@ -17,6 +17,7 @@ void for_each_option(Options& options, const Visit& visit) {
   visit("momentum", options.momentum);
   visit("decay", options.decay);
   visit("schedule", options.schedule);
+  visit("shift", options.shift);
   visit("seed", options.seed);
 }
 

@@ -17,9 +17,10 @@ struct TrainOptions {
   std::filesystem::path data;  // empty: the drawn digits
   Model model = Model::lenet;
   Precision precision = Precision::single;
-  Index epochs = 8, batch = 32;
-  double learning_rate = 0.02, momentum = 0.9, decay = 0.0005;
+  Index epochs = 6, batch = 32;
+  double learning_rate = default_learning_rate(Model::lenet), momentum = 0.9, decay = 0.0005;
   Schedule schedule = Schedule::cosine;
+  Index shift = 1;  // pixels
   std::uint64_t seed = 1;
   std::filesystem::path out = "unfold-run";
   std::filesystem::path resume;  // empty: from the beginning

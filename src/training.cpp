@@ -27,22 +27,34 @@
 namespace unfold::program {
 namespace {
 
-using Order = std::vector<Index>;
+/// The images of one pass in their order, and how each is moved.
+struct Pass {
+  /// [0, n) as they stand.
+  explicit Pass(Index n) : order(static_cast<std::size_t>(n)) { std::iota(order.begin(), order.end(), Index{0}); }
 
-Order in_order(Index n) {
-  Order order(static_cast<std::size_t>(n));
-  std::iota(order.begin(), order.end(), Index{0});
-  return order;
-}
-
-/// [0, n) in an order drawn from `random`, every one as likely (Fisher and Yates).
-Order shuffled(Index n, Random& random) {
-  Order order = in_order(n);
-  for (auto left = n; left > 1; --left) {
-    std::swap(order[static_cast<std::size_t>(left - 1)], order[static_cast<std::size_t>(random.below(left))]);
+  /// [0, n) in an order drawn from `random`, every one as likely (Fisher and Yates), moved by up to `most` pixels
+  /// each way.
+  Pass(Index n, Index most, Random& random) : Pass(n) {
+    for (Index left = n; left > 1; --left) {
+      std::swap(order[static_cast<std::size_t>(left - 1)], order[static_cast<std::size_t>(random.below(left))]);
+    }
+    for (Index i = 0; i < n; ++i) {
+      const Index down = random.below(2 * most + 1) - most, right = random.below(2 * most + 1) - most;
+      shifts.push_back({down, right});
+    }
   }
-  return order;
-}
+
+  /// Images [begin, begin + count), as far as there are so many.
+  Batch batch(Index begin, Index count) const {
+    const auto first = static_cast<std::size_t>(begin);
+    const std::size_t n = std::min(static_cast<std::size_t>(count), order.size() - first);
+    return {std::span(order).subspan(first, n),
+            shifts.empty() ? std::span<const Shift>() : std::span(shifts).subspan(first, n)};
+  }
+
+  std::vector<Index> order;
+  std::vector<Shift> shifts;
+};
 
 bool on_terminal() {
   const char* const term = std::getenv("TERM");
@@ -101,8 +113,8 @@ class Training {
       const Stopwatch epoch_stopwatch;
       Random random(0);
       random.set_state(state_.generator);
-      const Order order = shuffled(data_.training.size(), random);
-      const std::optional<Score> held_out = train_epoch(order, interrupt) ? evaluate(interrupt) : std::nullopt;
+      const Pass pass(data_.training.size(), options_.shift, random);
+      const std::optional<Score> held_out = train_epoch(pass, interrupt) ? evaluate(interrupt) : std::nullopt;
       if (!held_out) return stop();
       accuracy = part(held_out->correct, data_.held_out.size());
       const EpochRow row{.epoch = state_.epoch + 1,
@@ -133,18 +145,12 @@ class Training {
     return options_.learning_rate * schedule_factor(options_.schedule, done);
   }
 
-  /// The images of batch `batch`; the last one may be smaller.
-  std::span<const Index> images_of(const Order& order, Index batch) const {
-    const auto begin = static_cast<std::size_t>(batch * options_.batch);
-    return std::span(order).subspan(begin, std::min(static_cast<std::size_t>(options_.batch), order.size() - begin));
-  }
-
   /// The batches of this epoch that are not done yet; false if interrupted.
-  bool train_epoch(const Order& order, const Interrupt& interrupt) {
+  bool train_epoch(const Pass& pass, const Interrupt& interrupt) {
     while (state_.batch < batches_) {
-      const std::span<const Index> which = images_of(order, state_.batch);
+      const Batch batch = pass.batch(state_.batch * options_.batch, options_.batch);
       const Score score = network_->train(
-          data_.training, which,
+          data_.training, batch,
           {.learning_rate = learning_rate(state_.batch), .momentum = options_.momentum, .decay = options_.decay});
       ++state_.batch;
       state_.score.loss += score.loss;
@@ -156,8 +162,8 @@ class Training {
                         "--learning-rate may help",
                         state_.batch, state_.epoch + 1));
       }
-      const auto done = static_cast<Index>(which.data() + which.size() - order.data());
-      progress_.show(state_.epoch + 1, done, static_cast<Index>(which.size()));
+      const Index done = std::min(state_.batch * options_.batch, data_.training.size());
+      progress_.show(state_.epoch + 1, done, batch.size());
       if (interrupt.requested()) return false;
     }
     return true;
@@ -165,10 +171,10 @@ class Training {
 
   /// The score on the held-out images; none if interrupted.
   std::optional<Score> evaluate(const Interrupt& interrupt) const {
-    const Order order = in_order(data_.held_out.size());
+    const Pass pass(data_.held_out.size());
     Score sum;
-    for (Index batch = 0; batch * options_.batch < data_.held_out.size(); ++batch) {
-      const Score score = network_->evaluate(data_.held_out, images_of(order, batch));
+    for (Index begin = 0; begin < data_.held_out.size(); begin += options_.batch) {
+      const Score score = network_->evaluate(data_.held_out, pass.batch(begin, options_.batch));
       sum.loss += score.loss;
       sum.correct += score.correct;
       if (interrupt.requested()) return std::nullopt;
@@ -218,10 +224,11 @@ class Training {
 
 void train(const TrainOptions& options, const std::set<std::string>& given) {
   TrainOptions effective = options;
+  if (given.count("learning-rate") == 0) effective.learning_rate = default_learning_rate(options.model);
   Metadata stored;
   if (!options.resume.empty()) {
     stored = Safetensors(options.resume).metadata();
-    effective = resumed_options(options, given, stored);
+    effective = resumed_options(options, given, stored);  // the stored learning rate too
     if (given.count("out") == 0) effective.out = options.resume.parent_path();
   }
   const Dataset data = effective.data.empty() ? drawn_digits() : read_dataset(effective.data);
