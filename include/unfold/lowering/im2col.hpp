@@ -15,7 +15,7 @@ namespace unfold {
 /// Shape   x [N, IC, IH, IW]  ->  [K, P], K = IC/G*KH*KW, P = N*OH*OW
 /// Writes  nothing; the view holds x's pointer, so x must stay alive while it is used
 /// Errors  ShapeError if the options or the group break a rule or the kernel does not fit
-/// Cost    none to make; two divisions a coefficient read alone. For float and double a matrix product
+/// Cost    none to make; six divisions a coefficient read alone. For float and double a matrix product
 ///         with it, or with its transpose, reads x in packed blocks and never fills K x P
 template <TensorOfRank<4> X>
 Im2Col<ValueOf<X>> im2col(const X& x, const Conv2DOptions& options, Index group = 0) {
