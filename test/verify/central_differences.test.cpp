@@ -80,6 +80,8 @@ TEST_CASE("Beside a kink the step shrinks until it no longer meets it") {
     CHECK(judge(relu, q, 1 + 1e-6).verdict == Verdict::fail);
     CHECK(judge(relu, -q, 1).verdict == Verdict::fail);
   }
+  CHECK(judge(relu, 1e-6, 1).verdict == Verdict::kink);  // met by every quotient but the last one-sided slopes
+  CHECK(judge(relu, 1e-6, 0).verdict == Verdict::fail);
   CHECK(judge(relu, 1e-9, 1).verdict == Verdict::kink);  // nearer than any step
 }
 
@@ -95,6 +97,11 @@ TEST_CASE("A jump or a function without a number fails") {
   CHECK(judge([](double z) { return z < 0 ? 0.0 : 1.0; }, 0.0, 0).verdict == Verdict::fail);
   CHECK(judge([](double z) { return std::sqrt(z); }, 0.0, 1).verdict == Verdict::fail);
   CHECK(judge([](double) { return std::nan(""); }, 0.0, 0).verdict == Verdict::fail);
+}
+
+TEST_CASE("Where no step makes the quotients agree, their wide bound lets nothing pass") {
+  const auto noisy = [](double z) { return z + 1e-3 * std::sin(1.2345678e13 * z); };
+  for (double q = 0; q < 1; q += 0.03) CHECK(judge(noisy, q, 1).verdict != Verdict::pass);
 }
 
 TEST_CASE("Kinks alone do not pass, and a tensor without slopes was not tested") {
