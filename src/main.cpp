@@ -13,6 +13,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <concepts>
 #include <cstdio>
@@ -20,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace unfold::program {
@@ -245,7 +247,9 @@ int complain(std::string_view what, int status) {
 int main(int argc, char** argv) {
   using namespace unfold;
   try {
-    return program::run(argc, argv);
+    const int status = program::run(argc, argv);
+    if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category(), "cannot write the output");
+    return status;
   } catch (const program::UsageError& error) {
     return program::complain(error.what(), 2);
   } catch (const std::bad_alloc&) {
