@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The pages say the truth: README.md and docs/ hold code that compiles, output that is printed, links that lead somewhere.
+"""The pages say the truth: code that compiles, output that is printed, links that lead somewhere.
 
 A comment on the line before a fenced block says what the block is:
     <!-- example: NAME -->  a whole program; it is compiled and run
@@ -27,7 +27,7 @@ LINK = re.compile(r"\[[^\]]*\]\((?!\w+:)([^)#\s]+)[^)]*\)")
 
 
 def pages():
-    return [p for p in (ROOT / "README.md", ROOT / "CHANGELOG.md") if p.is_file()] + sorted((ROOT / "docs").rglob("*.md"))
+    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def stands_in(text, path):

@@ -13,7 +13,8 @@ from report import INCLUDE, ROOT, Report
 FLOORS = ["core", "engine", "lowering", "nn", "verify", "io"]
 UMBRELLA = INCLUDE / "unfold/unfold.hpp"
 REFERENCE = "unfold/verify/reference.hpp"  # judges the engine, so it may share nothing with it
-REFERENCE_MAY_INCLUDE = {f"unfold/core/{name}.hpp" for name in "shape view tensor conv2d_options geometry error".split()}
+CORE_OF_REFERENCE = ("shape", "view", "tensor", "conv2d_options", "geometry", "error")
+REFERENCE_MAY_INCLUDE = {f"unfold/core/{name}.hpp" for name in CORE_OF_REFERENCE}
 PRINT = "unfold/core/print.hpp"  # the one header that needs fmt; listed only where fmt is
 
 # What may be included besides the library itself, the standard library and Eigen.
