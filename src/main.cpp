@@ -17,6 +17,7 @@
 #include <charconv>
 #include <concepts>
 #include <cstdio>
+#include <iostream>
 #include <limits>
 #include <optional>
 #include <string>
@@ -248,7 +249,8 @@ int main(int argc, char** argv) {
   using namespace unfold;
   try {
     const int status = program::run(argc, argv);
-    if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category(), "cannot write the output");
+    if (std::fflush(stdout) != 0 || !std::cout.flush())
+      throw std::system_error(errno, std::generic_category(), "cannot write the output");
     return status;
   } catch (const program::UsageError& error) {
     return program::complain(error.what(), 2);
