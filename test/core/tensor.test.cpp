@@ -183,7 +183,8 @@ TEST_CASE("The concepts tell tensors and views by rank, element and constancy") 
   STATIC_REQUIRE((!TensorOfRank<T, 3> && !TensorOfRank<float, 2> && !TensorOfRank<Shape<2>, 2>));
   STATIC_REQUIRE(
       (WritableTensorOfRank<T&, 2> && WritableTensorOfRank<View, 2> && WritableTensorOfRank<const View&, 2>));
-  STATIC_REQUIRE((!WritableTensorOfRank<const T&, 2> && !WritableTensorOfRank<ReadOnly, 2>));
+  STATIC_REQUIRE(
+      (!WritableTensorOfRank<const T&, 2> && !WritableTensorOfRank<ReadOnly, 2> && !WritableTensorOfRank<T&, 3>));
   STATIC_REQUIRE((TensorOf<T, float, 2> && TensorOf<ReadOnly, float, 2> && !TensorOf<T, double, 2>));
   STATIC_REQUIRE(std::is_same_v<ValueOf<const ReadOnly&>, float>);
   STATIC_REQUIRE(std::is_same_v<ReadableView<T&>, ReadOnly>);

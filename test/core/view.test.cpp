@@ -54,6 +54,7 @@ TEST_CASE("An element of a strided view stands at the sum of index times stride,
   auto memory = counted(24);
   const TensorView<int, 2> transposed(memory.data(), {6, 4}, {1, 6});
   CHECK(transposed(5, 2) == 17);
+  CHECK(transposed[5][2] == 17);
   const TensorView<int, 2> turned(memory.data() + 23, {4, 6}, {-6, -1});
   CHECK(turned(0, 0) == 23);
   CHECK(turned(3, 5) == 0);
@@ -139,6 +140,9 @@ TEST_CASE("fill writes the elements of the view and no other") {
   TensorView<int, 2>(memory.data(), {10, 1}, {2, 1}).fill(0);
   for (std::size_t i = 0; i < 20; i += 2) expected[i] = 0;
   CHECK(memory == expected);
+  TensorView<int, 2>(memory.data(), {2, 3}, {1, 7}).fill(-2);
+  for (const std::size_t i : {0u, 1u, 7u, 8u, 14u, 15u}) expected[i] = -2;
+  CHECK(memory == expected);
   TensorView<int, 2>(memory.data(), {4, 0}).fill(5);
   CHECK(memory == expected);
 }
@@ -197,6 +201,7 @@ TEST_CASE("A view made from nothing is empty") {
   CHECK(none.size() == 0);
   CHECK(none.shape() == Shape{0, 0});
   none.fill(1);
+  CHECK(TensorView<int, 3>(nullptr, {2, 0, 3}).strides() == Shape{3, 3, 1});
 }
 
 TEST_CASE("Sizes past 31 bits are counted; past 63 bits they are refused before any stride is") {

@@ -35,7 +35,8 @@ class EnvironmentVariable {
   std::optional<std::string> before_;
 };
 
-/// What the test case `name` of this program prints when it is run alone in a new process with these variables.
+/// What this program prints, the report among it, when its test case `name` alone is run in a new process with these
+/// variables.
 inline std::string run_child(const std::string& name,
                              const std::vector<std::pair<std::string, std::string>>& variables) {
   const auto quoted = [](const std::string& text) { return "'" + text + "'"; };  // none of them has a quote in it
@@ -48,8 +49,6 @@ inline std::string run_child(const std::string& name,
   std::array<char, 4096> buffer{};
   while (std::fgets(buffer.data(), static_cast<int>(buffer.size()), pipe) != nullptr) output += buffer.data();
   ::pclose(pipe);
-  // The reporter announces the filter first.
-  if (output.starts_with("Filters:")) output.erase(0, output.find('\n') + 1);
   return output;
 }
 

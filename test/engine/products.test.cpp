@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+#include <unfold/engine/products.hpp>
+
+#include "support/catch.hpp"
+#include "support/patch_reference.hpp"
+#include "support/tensor_matcher.hpp"
+#include "support/thread_count.hpp"
+
+using namespace unfold;
+using engine::Patches;
+using engine::Strided;
+using test::equals;
+using test::integers;
+using test::poisoned;
+using test::product_by_loops;
+using test::transposed;
+
+namespace {
+
+/// The named problems, and some that need several blocks along rows, taps, pixels and channels.
+std::vector<test::Problem> problems() {
+  auto list = test::problems();
+  list.push_back({.name = "several_blocks_of_taps",
+                  .x = {2, 45, 9, 8},
+                  .out_channels = 3,
+                  .kernel = {3, 3},
+                  .padding = {1, 1, 1, 1}});
+  list.push_back({.name = "several_blocks_of_rows", .x = {1, 5, 7, 6}, .out_channels = 231, .kernel = {2, 2}});
+  list.push_back({.name = "several_blocks_of_pixels",
+                  .x = {3, 2, 31, 27},
+                  .out_channels = 7,
+                  .kernel = {3, 2},
+                  .padding = {1, 1, 0, 1}});
+  list.push_back(
+      {.name = "one_long_row", .x = {1, 1, 1, 1450}, .out_channels = 15, .kernel = {1, 3}, .padding = {0, 0, 1, 1}});
+  list.push_back({.name = "kernel_beyond_a_block", .x = {1, 2, 26, 25}, .out_channels = 3, .kernel = {21, 20}});
+  list.push_back({.name = "several_blocks_of_all",
+                  .x = {1, 50, 30, 31},
+                  .out_channels = 120,
+                  .kernel = {3, 3},
+                  .stride = {1, 1},
+                  .padding = {1, 1, 1, 1}});
+  return list;
+}
+
+/// A tensor in memory of which every second element is its own and the rest is NaN, the axes in another order.
+template <class T>
+class Scattered {
+ public:
+  Scattered(const Shape<4>& s, const std::array<int, 4>& order)
+      : memory_(poisoned<T>(Shape{2 * s[0] * s[1] * s[2] * s[3]})) {
+    Shape<4> stride;
+    Index step = 2;
+    for (const int d : order) {
+      stride[d] = step;
+      step *= s[d];
+    }
+    view_ = TensorView<T, 4>(memory_.data(), s, stride);
+  }
+  Scattered(const Tensor<T, 4>& values, const std::array<int, 4>& order) : Scattered(values.shape(), order) {
+    test::copy_into(view_, values);
+  }
+
+  TensorView<T, 4> view() { return view_; }
+  bool gaps_are_untouched() const {
+    for (Index i = 1; i < memory_.size(); i += 2) {
+      if (memory_(i) == memory_(i)) return false;
+    }
+    return true;
+  }
+
+ private:
+  Tensor<T, 1> memory_;
+  TensorView<T, 4> view_;
+};
+
+template <class T, class View>
+Patches<T> patches(const View& x, const Conv2DGeometry& g, Index group) {
+  const auto part = x.slice(1, group * (g.IC / g.G), g.IC / g.G);
+  return {part.data(), part.strides(), g};
+}
+
+/// A batch [N, C, OH, OW] as patches [C, P].
+template <class T, class View>
+Patches<T> pixels(const View& y) {
+  return engine::channel_patches<T>(y.data(), y.strides(), y.shape(0), y.shape(1), y.shape(2), y.shape(3));
+}
+
+/// [rows, P] -> [N, rows, OH, OW]
+template <class T>
+Tensor<T, 4> as_batch(const Tensor<T, 2>& m, const Conv2DGeometry& g) {
+  Tensor<T, 4> y({g.N, m.shape(0), g.OH, g.OW});
+  for (Index c = 0; c < m.shape(0); ++c) {
+    for (Index p = 0; p < m.shape(1); ++p) y(p / (g.OH * g.OW), c, p / g.OW % g.OH, p % g.OW) = m(c, p);
+  }
+  return y;
+}
+
+/// start + alpha * m, start taken as 0 where it is overwritten
+template <class T, int Rank>
+Tensor<T, Rank> combined(const Tensor<T, Rank>& start, T alpha, const Tensor<T, Rank>& m, bool overwrite) {
+  Tensor<T, Rank> sum = m;
+  for (Index i = 0; i < m.size(); ++i) sum.data()[i] = alpha * m.data()[i] + (overwrite ? T(0) : start.data()[i]);
+  return sum;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("multiply_patches is a * im2col(x), written or added, from and into any strides", "", float,
+                   double) {
+  using T = TestType;
+  for (const auto& problem : problems()) {
+    INFO(problem);
+    const Conv2DGeometry g = problem.geometry();
+    const auto x = integers<T>(problem.x, 1);
+    const Index group = g.G - 1, M = g.OC / g.G;
+    const auto a = integers<T>(Shape{M, g.K()}, 2);
+    const auto product = as_batch(product_by_loops(a, test::patches_by_loops(x, problem.options(), group)), g);
+    for (const bool overwrite : {true, false}) {
+      const T alpha = overwrite ? T(1) : T(-2);
+      const auto start = overwrite ? poisoned<T>(product.shape()) : integers<T>(product.shape(), 3);
+      const auto expected = combined(start, alpha, product, overwrite);
+
+      auto y = start;
+      engine::multiply_patches(Strided<const T>{a.data(), g.K(), 1}, patches<const T>(x, g, group), pixels<T>(y.view()),
+                               alpha, overwrite);
+      CHECK_THAT(y, equals(expected));
+
+      const auto a_turned = transposed(a);
+      Scattered<T> x_strided(x, {1, 3, 0, 2}), y_strided(start, {2, 0, 3, 1});
+      engine::multiply_patches(Strided<const T>{a_turned.data(), 1, M}, patches<const T>(x_strided.view(), g, group),
+                               pixels<T>(y_strided.view()), alpha, overwrite);
+      CHECK_THAT(y_strided.view(), equals(expected));
+      CHECK(y_strided.gaps_are_untouched());
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("multiply_patches_transposed is dy * im2col(x)^T, written or added, from and into any strides", "",
+                   float, double) {
+  using T = TestType;
+  for (const auto& problem : problems()) {
+    INFO(problem);
+    const Conv2DGeometry g = problem.geometry();
+    const auto x = integers<T>(problem.x, 1);
+    const Index group = g.G - 1, M = g.OC / g.G, K = g.K();
+    const auto dy_matrix = integers<T>(Shape{M, g.P()}, 2);
+    const auto dy = as_batch(dy_matrix, g);
+    const auto product = product_by_loops(dy_matrix, transposed(test::patches_by_loops(x, problem.options(), group)));
+    for (const bool overwrite : {true, false}) {
+      const T alpha = overwrite ? T(1) : T(-2);
+      const auto start = overwrite ? poisoned<T>(product.shape()) : integers<T>(product.shape(), 3);
+      const auto expected = combined(start, alpha, product, overwrite);
+
+      auto dw = start;
+      engine::multiply_patches_transposed(pixels<const T>(dy), patches<const T>(x, g, group),
+                                          Strided<T>{dw.data(), K, 1}, alpha, overwrite);
+      CHECK_THAT(dw, equals(expected));
+
+      auto dw_turned = transposed(start);
+      Scattered<T> x_strided(x, {0, 3, 2, 1}), dy_strided(dy, {1, 2, 3, 0});
+      engine::multiply_patches_transposed(pixels<const T>(dy_strided.view()),
+                                          patches<const T>(x_strided.view(), g, group),
+                                          Strided<T>{dw_turned.data(), 1, M}, alpha, overwrite);
+      CHECK_THAT(transposed(dw_turned), equals(expected));
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("add_patches adds col2im(a * dy), from and into any strides", "", float, double) {
+  using T = TestType;
+  for (const auto& problem : problems()) {
+    INFO(problem);
+    const Conv2DGeometry g = problem.geometry();
+    const Index M = g.OC / g.G, K = g.K();
+    const Index group = g.G - 1;
+    const auto a = integers<T>(Shape{K, M}, 1);
+    const auto dy_matrix = integers<T>(Shape{M, g.P()}, 2);
+    const auto dy = as_batch(dy_matrix, g);
+    const auto start = integers<T>(g.x_shape(), 3);
+    auto expected = start;
+    test::add_patches_by_loops(product_by_loops(a, dy_matrix), problem.options(), group, expected);
+
+    auto dx = start;
+    engine::add_patches(Strided<const T>{a.data(), M, 1}, pixels<const T>(dy), patches<T>(dx.view(), g, group));
+    CHECK_THAT(dx, equals(expected));
+
+    const auto a_turned = transposed(a);
+    Scattered<T> dy_strided(dy, {3, 0, 1, 2}), dx_strided(start, {2, 3, 1, 0});
+    engine::add_patches(Strided<const T>{a_turned.data(), 1, K}, pixels<const T>(dy_strided.view()),
+                        patches<T>(dx_strided.view(), g, group));
+    CHECK_THAT(dx_strided.view(), equals(expected));
+    CHECK(dx_strided.gaps_are_untouched());
+  }
+}
+
+TEST_CASE("An empty batch gives no pixels, a zero weight gradient, and leaves sums as they are") {
+  const Conv2DOptions options{.in_channels = 2, .out_channels = 3, .kernel = {2, 2}};
+  const Conv2DGeometry g = conv2d_geometry("test", options, {0, 2, 5, 6});
+  const Patches<const float> x{nullptr, {60, 30, 6, 1}, g};
+  const auto dy = engine::channel_patches<const float>(nullptr, {60, 20, 5, 1}, 0, 3, 4, 5);
+  auto dw = poisoned<float>(Shape{3, 8});
+  engine::multiply_patches_transposed(dy, x, Strided<float>{dw.data(), 8, 1}, 1.0f, true);
+  CHECK_THAT(dw, equals(Tensor<float, 2>({3, 8})));
+  dw.fill(5);
+  engine::multiply_patches_transposed(dy, x, Strided<float>{dw.data(), 8, 1}, 1.0f, false);
+  CHECK_THAT(dw, equals(Tensor<float, 2>({3, 8}, 5.0f)));
+  const auto w = integers<float>(Shape{3, 8}, 1);
+  engine::multiply_patches(Strided<const float>{w.data(), 8, 1}, x,
+                           engine::channel_patches<float>(nullptr, {60, 20, 5, 1}, 0, 3, 4, 5), 1.0f, true);
+  engine::add_patches(Strided<const float>{w.data(), 1, 8}, dy, Patches<float>{nullptr, {60, 30, 6, 1}, g});
+}
+
+TEST_CASE("Products inside a task, and of many threads at once, are right") {
+  const test::ThreadCount set(4);
+  const test::Problem problem{.name = "", .x = {2, 3, 24, 31}, .out_channels = 4, .kernel = {3, 3}};
+  const Conv2DGeometry g = problem.geometry();
+  const auto x = integers<float>(problem.x, 1);
+  const auto a = integers<float>(Shape{g.OC, g.K()}, 2);
+  const auto expected = as_batch(product_by_loops(a, test::patches_by_loops(x, problem.options(), 0)), g);
+  std::vector<Tensor<float, 4>> y(9, poisoned<float>(g.y_shape()));
+  detail::parallel_for(9, [&](Index task) {
+    engine::multiply_patches(Strided<const float>{a.data(), g.K(), 1}, patches<const float>(x, g, 0),
+                             pixels<float>(y.at(static_cast<std::size_t>(task)).view()), 1.0f, true);
+  });
+  for (const auto& each : y) CHECK_THAT(each, equals(expected));
+}
