@@ -124,6 +124,8 @@ TEST_CASE("Empty tensors and views have empty maps") {
   CHECK(t.view().array().sum() == 0);
   Tensor<double, 3> whole = counted(Shape{3, 2, 4});
   CHECK(whole.slice(2, 1, 0).matrix().cols() == 0);
+  CHECK(whole.slice(2, 1, 3).slice(1, 0, 0).matrix().rows() == 3);  // no element, so no stride to disagree on
+  CHECK(whole.slice(2, 1, 3).slice(0, 0, 0).array().size() == 0);
 }
 
 TEMPLATE_TEST_CASE("Maps have the element type of the tensor", "", float, long double, std::complex<double>,

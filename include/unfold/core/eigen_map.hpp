@@ -26,8 +26,10 @@ template <int Rank>
 Index merged_stride(const char* function, const Shape<Rank>& shape, const Shape<Rank>& stride, int from) {
   Index merged = 1;  // of the axes seen so far, innermost first
   Index next = 0;    // the stride that the next axis outwards must have; 0: no axis longer than 1 seen
+  for (int d = from; d < Rank; ++d) {
+    if (shape[d] == 0) return 1;  // nothing to walk
+  }
   for (int d = Rank - 1; d >= from; --d) {
-    if (shape[d] == 0) return 1;
     if (shape[d] == 1) continue;
     if (next == 0) {
       merged = stride[d];
