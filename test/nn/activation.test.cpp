@@ -98,6 +98,25 @@ TEST_CASE("Values are the limits where the listing overflows") {
   }
 }
 
+TEST_CASE("At a kink the slope is the listing's") {
+  using enum Activation;
+  const auto slope = [](Activation f, double z) { return activation_slope(f, activation_value(f, z)); };
+  CHECK(slope(relu, 0) == 0);
+  CHECK(slope(elu, 0) == 1);
+  CHECK(slope(selu, 0) == 1.0507);
+  CHECK(slope(relie, 0) == 0.01);
+  CHECK(slope(ramp, 0) == 0.1);
+  CHECK(slope(leaky, 0) == 0.1);
+  CHECK(slope(plse, -4) == 0.125);
+  CHECK(slope(plse, 4) == 0.125);
+  CHECK(slope(stair, 1) == 0);
+  CHECK(slope(stair, 2) == 0);
+  CHECK(slope(hardtan, -1) == 0);
+  CHECK(slope(hardtan, 1) == 0);
+  CHECK(slope(lhtan, 0) == 0.001);
+  CHECK(slope(lhtan, 1) == 0.001);
+}
+
 TEST_CASE("The value of a NaN is a NaN") {
   for (const auto f : all_activations()) {
     INFO(name(f));
