@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The convolution that the models with batch normalisation are made of.
 #pragma once
 
 #include <unfold/nn/conv2d.hpp>

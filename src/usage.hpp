@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The error of a program that was called wrongly.
 #pragma once
 
 #include <stdexcept>

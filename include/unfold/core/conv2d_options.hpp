@@ -19,7 +19,9 @@ struct Padding2D {
 };
 
 /// "{height, width}" and "{top, bottom, left, right}"
-inline std::string to_string(Extent2D e) { return "{" + std::to_string(e.height) + ", " + std::to_string(e.width) + "}"; }
+inline std::string to_string(Extent2D e) {
+  return "{" + std::to_string(e.height) + ", " + std::to_string(e.width) + "}";
+}
 inline std::string to_string(Padding2D p) {
   return "{" + std::to_string(p.top) + ", " + std::to_string(p.bottom) + ", " + std::to_string(p.left) + ", " +
          std::to_string(p.right) + "}";
@@ -32,10 +34,12 @@ inline std::string to_string(Padding2D p) {
 enum class BatchNorm : std::uint8_t { none, standard, darknet };
 
 /// The activation f of y = f(z); values and gradients in nn/activation.hpp.
+// clang-format off: two rows, as they are two kinds
 enum class Activation : std::uint8_t {
   linear, logistic, loggy, relu, elu, selu, relie, ramp, leaky, tanh, plse, stair, hardtan, lhtan,  // f'(z) from y
   silu, gelu                                                                                       // f'(z) from z
 };
+// clang-format on
 
 /// Whether `backward` computes the gradient of the layer's input; a first layer needs none.
 enum class InputGradient : std::uint8_t { compute, skip };

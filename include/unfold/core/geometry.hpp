@@ -41,7 +41,9 @@ namespace detail {
 constexpr void check_options(const char* function, const Conv2DOptions& o) {
   // Every length is kept below 2^31, so that sums and products of two of them fit 63 bits.
   constexpr Index longest = Index{1} << 31;
-  const auto positive = [](Extent2D e) { return e.height >= 1 && e.width >= 1 && e.height < longest && e.width < longest; };
+  const auto positive = [](Extent2D e) {
+    return e.height >= 1 && e.width >= 1 && e.height < longest && e.width < longest;
+  };
   const auto not_negative = [](Index p) { return p >= 0 && p < longest; };
   require(o.in_channels >= 1, function, "in_channels must be >= 1", o.in_channels);
   require(o.out_channels >= 1, function, "out_channels must be >= 1", o.out_channels);

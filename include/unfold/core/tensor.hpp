@@ -124,9 +124,7 @@ class Tensor {
   void fill(const T& value) { std::fill_n(data(), size(), value); }
 
   TensorView<T, Rank> slice(int dim, Index begin, Index count) { return view().slice(dim, begin, count); }
-  TensorView<const T, Rank> slice(int dim, Index begin, Index count) const {
-    return view().slice(dim, begin, count);
-  }
+  TensorView<const T, Rank> slice(int dim, Index begin, Index count) const { return view().slice(dim, begin, count); }
   decltype(auto) operator[](Index i) { return view()[i]; }
   decltype(auto) operator[](Index i) const { return view()[i]; }
 
@@ -174,9 +172,7 @@ struct AsTensor<const TensorView<T, Rank>> : AsTensor<TensorView<T, Rank>> {};
 
 /// A Tensor or TensorView of this rank.
 template <class X, int Rank>
-concept TensorOfRank = requires {
-  requires detail::AsTensor<std::remove_reference_t<X>>::rank == Rank;
-};
+concept TensorOfRank = requires { requires detail::AsTensor<std::remove_reference_t<X>>::rank == Rank; };
 
 /// A Tensor or TensorView of this rank whose elements may be written.
 template <class X, int Rank>
@@ -185,7 +181,8 @@ concept WritableTensorOfRank =
 
 /// A Tensor or TensorView of this rank over elements of type T.
 template <class X, class T, int Rank>
-concept TensorOf = TensorOfRank<X, Rank> && std::is_same_v<typename detail::AsTensor<std::remove_reference_t<X>>::Value, T>;
+concept TensorOf =
+    TensorOfRank<X, Rank> && std::is_same_v<typename detail::AsTensor<std::remove_reference_t<X>>::Value, T>;
 
 /// The element type of a Tensor or TensorView, without const.
 template <class X>

@@ -68,8 +68,7 @@ class TensorView {
   /// The read-only view of a writable one.
   template <class U>
     requires std::is_same_v<const U, T> && (!std::is_same_v<U, T>)
-  TensorView(const TensorView<U, Rank>& other)
-      : data_(other.data()), shape_(other.shape()), stride_(other.strides()) {}
+  TensorView(const TensorView<U, Rank>& other) : data_(other.data()), shape_(other.shape()), stride_(other.strides()) {}
 
   const Shape<Rank>& shape() const { return shape_; }
   Index shape(int d) const { return shape_[d]; }
@@ -130,10 +129,10 @@ class TensorView {
     }
     const Index extent = shape_[dim];
     if (begin < 0 || count < 0 || begin > extent || count > extent - begin) {
-      detail::fail("TensorView::slice",
-                   "[begin, begin + count) must lie in [0, " + std::to_string(extent) + ") of dim " +
-                       std::to_string(dim),
-                   "begin " + std::to_string(begin) + ", count " + std::to_string(count));
+      detail::fail(
+          "TensorView::slice",
+          "[begin, begin + count) must lie in [0, " + std::to_string(extent) + ") of dim " + std::to_string(dim),
+          "begin " + std::to_string(begin) + ", count " + std::to_string(count));
     }
     TensorView part = *this;
     if (count != 0) part.data_ += begin * stride_[dim];

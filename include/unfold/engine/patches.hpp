@@ -86,8 +86,8 @@ struct RunElements {
     low = iw < 0 ? std::min((g.SW - 1 - iw) / g.SW, run.count) : 0;
     high = iw < g.IW ? std::min((g.IW - 1 - iw) / g.SW + 1, run.count) : 0;
     if (ih < 0 || ih >= g.IH || high < low) high = low = 0;
-    first = low == high ? nullptr
-                        : run.image + tap.c * x.stride[1] + ih * x.stride[2] + (iw + low * g.SW) * x.stride[3];
+    first =
+        low == high ? nullptr : run.image + tap.c * x.stride[1] + ih * x.stride[2] + (iw + low * g.SW) * x.stride[3];
   }
 };
 

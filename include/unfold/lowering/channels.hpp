@@ -41,8 +41,7 @@ struct PixelOffset {
 
 /// One row a channel, wide enough for every pixel offset: the rows overlap where N > 1.
 template <class T>
-using ChannelRows =
-    Eigen::Map<AsConstAs<T, RowMajorMatrix<T>>, Eigen::Unaligned, Eigen::OuterStride<Eigen::Dynamic>>;
+using ChannelRows = Eigen::Map<AsConstAs<T, RowMajorMatrix<T>>, Eigen::Unaligned, Eigen::OuterStride<Eigen::Dynamic>>;
 
 template <class T>
 using ChannelsExpression = Eigen::IndexedView<ChannelRows<T>, EveryRow, PixelOffset>;

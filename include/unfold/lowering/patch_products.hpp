@@ -205,7 +205,8 @@ struct evaluator_traits<Transpose<unfold::Im2Col<T>>> : evaluator_traits_base<Tr
   typedef unfold::detail::PatchShape Shape;
 };
 template <unfold::FloatOrDouble T>
-struct evaluator_traits<Transpose<const unfold::Im2Col<T>>> : evaluator_traits_base<Transpose<const unfold::Im2Col<T>>> {
+struct evaluator_traits<Transpose<const unfold::Im2Col<T>>>
+    : evaluator_traits_base<Transpose<const unfold::Im2Col<T>>> {
   typedef unfold::detail::PatchShape Shape;
 };
 template <>

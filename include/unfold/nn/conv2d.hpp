@@ -34,9 +34,8 @@ void add_channel_sums(const TensorView<const T, 4>& dy, const TensorView<T, 1>& 
   using A = Accumulator<T>;
   parallel_for(dy.shape(1), [&](Index c) {
     A sum(0);
-    dy.slice(1, c, 1).for_each_run([&](const T* run, Index n, Index step) {
-      sum += lane_sum<A>(n, [=](Index i) { return A(run[i * step]); });
-    });
+    dy.slice(1, c, 1).for_each_run(
+        [&](const T* run, Index n, Index step) { sum += lane_sum<A>(n, [=](Index i) { return A(run[i * step]); }); });
     db(c) += T(sum);
   });
 }
@@ -67,8 +66,8 @@ class Conv2D {
   /// Errors  ShapeError if an option breaks its rule
   explicit Conv2D(const Conv2DOptions& options)
       : options_(checked(options)),
-        weights_({options.out_channels, options.in_channels / options.groups, options.kernel.height,
-                  options.kernel.width}),
+        weights_(
+            {options.out_channels, options.in_channels / options.groups, options.kernel.height, options.kernel.width}),
         bias_(Shape<1>(options.out_channels)),
         scales_(Shape<1>(normalized() ? options.out_channels : 0)) {
     scales_.value.fill(T(1));
@@ -100,12 +99,13 @@ class Conv2D {
   const Tensor<T, 4>& forward(TensorView<const T, 4> x, Mode mode = Mode::training) {
     const Conv2DGeometry g = conv2d_geometry("Conv2D::forward", options_, x.shape());
     if (normalized() && mode == Mode::training && g.P() < 2) {
-      detail::fail("Conv2D::forward", "batch normalisation in training needs N*OH*OW >= 2", "x " + to_string(x.shape()));
+      detail::fail("Conv2D::forward", "batch normalisation in training needs N*OH*OW >= 2",
+                   "x " + to_string(x.shape()));
     }
     x_.forget();
     y_.reshape_for_overwrite(g.y_shape());
     detail::for_each_group(g.G, [&](Index group) {
-      const auto W_g = filters(weights_.value, group);                                        // [OC/G, K]
+      const auto W_g = filters(weights_.value, group);                        // [OC/G, K]
       channels(y_, g.G, group).noalias() = W_g * im2col(x, options_, group);  // [OC/G, P]
     });
     if (normalized()) {
@@ -139,9 +139,9 @@ class Conv2D {
 
     const TensorView<const T, 4> dz = output_gradient(dy);  // through activation, batch norm or bias
     detail::for_each_group(options_.groups, [&](Index g) {
-      const auto X_g = im2col(x, options_, g);                // [K, P]
-      const auto dZ_g = channels(dz, options_.groups, g);     // [OC/G, P]
-      const auto W_g = filters(weights_.value, g);            // [OC/G, K]
+      const auto X_g = im2col(x, options_, g);             // [K, P]
+      const auto dZ_g = channels(dz, options_.groups, g);  // [OC/G, P]
+      const auto W_g = filters(weights_.value, g);         // [OC/G, K]
       filters(weights_.gradient, g).noalias() += dZ_g * X_g.transpose();
       if (wanted) col2im(dx_, options_, g).noalias() += W_g.transpose() * dZ_g;
     });
@@ -215,7 +215,9 @@ class Conv2D {
     return bias.slice(0, 0, options_.bias ? bias.size() : 0);
   }
 
-  MatrixMap<T> filters(Tensor<T, 4>& w, Index group) const { return detail::group_filters(w.view(), options_.groups, group); }
+  MatrixMap<T> filters(Tensor<T, 4>& w, Index group) const {
+    return detail::group_filters(w.view(), options_.groups, group);
+  }
 
   /// dZ = dLoss/dZ from dy, Z the convolution's output; adds to the gradients of bias and scales.
   TensorView<const T, 4> output_gradient(const TensorView<const T, 4>& dy) {
@@ -235,14 +237,14 @@ class Conv2D {
   }
 
   Conv2DOptions options_;
-  Parameter<T, 4> weights_;                             // [OC, IC/G, KH, KW]
-  Parameter<T, 1> bias_;                                // [OC], zero and unseen without a bias
-  Parameter<T, 1> scales_;                              // [OC], or [0]
+  Parameter<T, 4> weights_;  // [OC, IC/G, KH, KW]
+  Parameter<T, 1> bias_;     // [OC], zero and unseen without a bias
+  Parameter<T, 1> scales_;   // [OC], or [0]
   std::optional<BatchNormalization<T>> batch_norm_;
-  KeptView<T, 4> x_;                                    // [N, IC, IH, IW]
-  Tensor<T, 4> z_;                                      // [N, OC, OH, OW], before an activation that needs it
-  Tensor<T, 4> y_, dz_;                                 // [N, OC, OH, OW]
-  Tensor<T, 4> dx_;                                     // [N, IC, IH, IW]
+  KeptView<T, 4> x_;     // [N, IC, IH, IW]
+  Tensor<T, 4> z_;       // [N, OC, OH, OW], before an activation that needs it
+  Tensor<T, 4> y_, dz_;  // [N, OC, OH, OW]
+  Tensor<T, 4> dx_;      // [N, IC, IH, IW]
 };
 
 }  // namespace unfold

@@ -5,7 +5,6 @@
 
 #include <unfold/core/tensor.hpp>
 #include <unfold/nn/scalar.hpp>
-#include <unfold/nn/scalar.hpp>
 
 #include <cmath>  // std::isfinite
 
