@@ -58,8 +58,9 @@ TEST_CASE("no more than eight digits stand after the point, rounded from the exa
 }
 
 TEST_CASE("numbers have exponents where they are large, small or far apart") {
-  // [1e8, 1] and [99999999, 1e5]
+  // [1e8, 1], [1e8, 2e7] and [99999999, 1e5]
   CHECK(to_string(vector<double>({1e8, 1})) == "[1.e+08 1.e+00]");
+  CHECK(to_string(vector<double>({1e8, 2e7})) == "[1.e+08 2.e+07]");
   CHECK(to_string(vector<double>({99999999, 1e5})) == "[99999999.   100000.]");
   // [0.00009, 0.01] and [0.0001, 0.01]
   CHECK(to_string(vector<double>({0.00009, 0.01})) == "[9.e-05 1.e-02]");
@@ -139,6 +140,11 @@ TEST_CASE("an empty tensor of any shape is two brackets") {
 }
 
 TEST_CASE("lines break before column 75") {
+  // zeros(38, int): the first line is full
+  std::string zeros = "[0";
+  for (int i = 1; i < 37; ++i) zeros += " 0";
+  CHECK(to_string(Tensor<int, 1>(Shape<1>(37))) == zeros + "]");
+  CHECK(to_string(Tensor<int, 1>(Shape<1>(38))) == zeros + "\n 0]");
   // arange(30, dtype=float32) / 8
   CHECK(to_string(counting<float, 1>({30}, 0.125F)) ==
         R"([0.    0.125 0.25  0.375 0.5   0.625 0.75  0.875 1.    1.125 1.25  1.375

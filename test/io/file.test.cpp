@@ -37,11 +37,11 @@ TEST_CASE("a save writes, syncs, renames and syncs the folder, in this order") {
   const ScratchFolder folder;
   SystemCalls calls;
   save(folder / "a", "first");
-  CHECK(calls.log == Calls{"ftruncate", "write", "fsync", "rename", "fsync"});
+  CHECK(calls.log == Calls{"flock", "ftruncate", "write", "fsync", "rename", "fsync"});
   CHECK(read_whole(folder / "a") == "first");
   calls.log.clear();
   save(folder / "a", std::string(100'000, 'x'));
-  CHECK(calls.log == Calls{"ftruncate", "fchmod", "write", "fsync", "rename", "fsync"});
+  CHECK(calls.log == Calls{"flock", "ftruncate", "fchmod", "write", "fsync", "rename", "fsync"});
   CHECK(read_whole(folder / "a") == std::string(100'000, 'x'));
   CHECK(folder.count() == 1);
 }
@@ -63,7 +63,7 @@ TEST_CASE("whichever call of a save fails, the error names it and the file is th
       std::string message;
       {
         SystemCalls calls;
-        calls.fails_at = call;
+        calls.fails_at = call + 1;  // flock is the first
         calls.error = error;
         message = save_error(a);
       }
@@ -83,7 +83,7 @@ TEST_CASE("interrupted calls and short ones are carried on with") {
     save(folder / "a", text);
     CHECK(std::count(calls.log.begin(), calls.log.end(), "write") == 9);
   }
-  for (const std::size_t call : {0U, 1U, 2U}) {  // ftruncate, write, fsync
+  for (const std::size_t call : {1U, 2U, 3U}) {  // ftruncate, write, fsync
     SystemCalls calls;
     calls.fails_at = call;
     calls.times = 5;
@@ -91,9 +91,9 @@ TEST_CASE("interrupted calls and short ones are carried on with") {
     save(folder / ("b" + std::to_string(call)), text);
   }
   CHECK(read_whole(folder / "a") == text);
-  CHECK(read_whole(folder / "b0") == text);
   CHECK(read_whole(folder / "b1") == text);
   CHECK(read_whole(folder / "b2") == text);
+  CHECK(read_whole(folder / "b3") == text);
 
   SystemCalls calls;
   calls.most_bytes = 5;
@@ -224,4 +224,27 @@ TEST_CASE("a temporary left behind is taken over, one in use is not") {
   });
   CHECK(read_whole(folder / "a") == "outer");
   CHECK(folder.count() == 1);
+}
+
+TEST_CASE("a temporary that becomes the file before it is locked is not written into") {
+  const ScratchFolder folder;
+  SystemCalls calls;
+  calls.before_flock = [&] {  // another process ends its save now
+    write_whole(folder / "a.partial", "other");
+    std::filesystem::rename(folder / "a.partial", folder / "a");
+    std::filesystem::create_hard_link(folder / "a", folder / "other");
+  };
+  save(folder / "a", "new");
+  CHECK(read_whole(folder / "a") == "new");
+  CHECK(read_whole(folder / "other") == "other");
+  CHECK(std::count(calls.log.begin(), calls.log.end(), "flock") == 2);
+}
+
+TEST_CASE("a file system without locks is written all the same") {
+  const ScratchFolder folder;
+  SystemCalls calls;
+  calls.fails_at = 0;
+  calls.error = ENOLCK;
+  save(folder / "a", "new");
+  CHECK(read_whole(folder / "a") == "new");
 }

@@ -2,14 +2,16 @@
 // The linker takes these definitions before those of the C library; each makes the call itself.
 #include "io/system_calls.hpp"
 
-#include <fcntl.h>  // AT_FDCWD
+#include <fcntl.h>     // AT_FDCWD
+#include <sys/file.h>  // flock
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>  // rename
+#include <cstdio>   // rename
+#include <utility>  // std::exchange
 
 namespace unfold::test {
 
@@ -49,6 +51,12 @@ ssize_t write(int file, const void* bytes, size_t count) {
 }
 ssize_t pread(int file, void* bytes, size_t count, off_t begin) {
   return fails("pread") ? -1 : ::syscall(SYS_pread64, file, bytes, limited(count), begin);
+}
+int flock(int file, int operation) noexcept {
+  if (unfold::test::SystemCalls::current != nullptr) {
+    std::exchange(unfold::test::SystemCalls::current->before_flock, [] {})();
+  }
+  return fails("flock") ? -1 : static_cast<int>(::syscall(SYS_flock, file, operation));
 }
 int ftruncate(int file, off_t size) noexcept {
   return fails("ftruncate") ? -1 : static_cast<int>(::syscall(SYS_ftruncate, file, size));

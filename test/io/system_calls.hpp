@@ -4,12 +4,13 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
 namespace unfold::test {
 
-/// While one of these lives, it sees each ftruncate, fchmod, write, fsync, rename and pread of this program.
+/// While one of these lives, it sees each flock, ftruncate, fchmod, write, fsync, rename and pread of this program.
 class SystemCalls {
  public:
   SystemCalls();
@@ -27,6 +28,9 @@ class SystemCalls {
 
   /// write and pread do at most this much at once.
   std::size_t most_bytes = static_cast<std::size_t>(-1);
+
+  /// Called once, before the first flock.
+  std::function<void()> before_flock = [] {};
 
   /// Notes a call; true if it is to fail, errno is set then.
   bool fail(const char* name);
