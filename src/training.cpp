@@ -3,6 +3,7 @@
 
 #include "interrupt.hpp"
 #include "metrics.hpp"
+#include "pass.hpp"
 #include "progress.hpp"
 #include "training_state.hpp"
 #include "usage.hpp"
@@ -17,44 +18,12 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <numeric>
 #include <optional>
 #include <stdexcept>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 namespace unfold::program {
 namespace {
-
-/// The images of one pass in their order, and how each is moved.
-struct Pass {
-  /// [0, n) as they stand.
-  explicit Pass(Index n) : order(static_cast<std::size_t>(n)) { std::iota(order.begin(), order.end(), Index{0}); }
-
-  /// [0, n) in an order drawn from `random`, every one as likely (Fisher and Yates), moved by up to `most` pixels
-  /// each way.
-  Pass(Index n, Index most, Random& random) : Pass(n) {
-    for (Index left = n; left > 1; --left) {
-      std::swap(order[static_cast<std::size_t>(left - 1)], order[static_cast<std::size_t>(random.below(left))]);
-    }
-    for (Index i = 0; i < n; ++i) {
-      const Index down = random.below(2 * most + 1) - most, right = random.below(2 * most + 1) - most;
-      shifts.push_back({down, right});
-    }
-  }
-
-  /// Images [begin, begin + count), as far as there are so many.
-  Batch batch(Index begin, Index count) const {
-    const auto first = static_cast<std::size_t>(begin);
-    const std::size_t n = std::min(static_cast<std::size_t>(count), order.size() - first);
-    return {std::span(order).subspan(first, n),
-            shifts.empty() ? std::span<const Shift>() : std::span(shifts).subspan(first, n)};
-  }
-
-  std::vector<Index> order;
-  std::vector<Shift> shifts;
-};
 
 bool on_terminal() {
   const char* const term = std::getenv("TERM");

@@ -100,6 +100,12 @@ def check_checkpoint_info(report, folder):
     first = arrays.get("0.weights", {})
     report.check((first.get("type"), first.get("shape")) == ("F64", [20, 1, 5, 5]), "info tells its arrays", str(run))
     report.check("0.weights.velocity" in arrays, "the velocities among them", str(run))
+    generators = {told["metadata"]["state.generator"]}
+    for options in (("--seed", 12345, "--epochs", 2), ("--seed", 6, "--epochs", 1)):
+        Run("train", "--data", data, *options, "--precision", "double", "--out", folder / "other")
+        other = Run("info", folder / "other" / "checkpoint.safetensors", "--json")
+        generators.add(json.loads(other.out)["metadata"]["state.generator"])
+    report.check(len(generators) == 3, "another epoch, and another seed, has another order of images", str(generators))
     run = Run("info", path)
     holds = run.good() and "safetensors" in run.out and "12345" in run.out and "[20, 1, 5, 5]" in run.out
     report.check(holds, "info tells it as text", str(run))
