@@ -145,6 +145,10 @@ TEST_CASE("lines break before column 75") {
   for (int i = 1; i < 37; ++i) zeros += " 0";
   CHECK(to_string(Tensor<int, 1>(Shape<1>(37))) == zeros + "]");
   CHECK(to_string(Tensor<int, 1>(Shape<1>(38))) == zeros + "\n 0]");
+  // full(25, 10): 75 columns would not leave one for the bracket
+  std::string tens = "[10";
+  for (int i = 1; i < 24; ++i) tens += " 10";
+  CHECK(to_string(Tensor<int, 1>(Shape<1>(25), 10)) == tens + "\n 10]");
   // arange(30, dtype=float32) / 8
   CHECK(to_string(counting<float, 1>({30}, 0.125F)) ==
         R"([0.    0.125 0.25  0.375 0.5   0.625 0.75  0.875 1.    1.125 1.25  1.375
