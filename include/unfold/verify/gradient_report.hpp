@@ -108,8 +108,9 @@ struct GradientReport {
   /// True if every tensor passed. A check that tested nothing, or found kinks alone, has not passed.
   explicit operator bool() const { return verdict() == Verdict::pass; }
 
-  /// The `count` worst entries of all tensors: failures first, then by error / bound.
-  std::vector<Place> worst(std::size_t count) const {
+  /// The `count` worst entries of all tensors: failures first, then by error / bound. They point into the report.
+  std::vector<Place> worst(std::size_t count) const&& = delete;
+  std::vector<Place> worst(std::size_t count) const& {
     std::vector<Place> places;
     for (const auto& tensor : tensors) {
       for (const auto& entry : tensor.entries) places.push_back({&tensor, &entry});
