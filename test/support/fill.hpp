@@ -23,10 +23,10 @@ void fill_with(const TensorView<T, Rank>& view, Next&& next) {
   });
 }
 
-/// Integers in [-8, 8]: the same ones for every T.
+/// Integers in [-largest, largest]: the same ones for every T.
 template <class T, int Rank>
-void fill_integers(const TensorView<T, Rank>& view, Random& random) {
-  fill_with(view, [&] { return static_cast<double>(random.below(2 * largest_integer + 1) - largest_integer); });
+void fill_integers(const TensorView<T, Rank>& view, Random& random, Index largest = largest_integer) {
+  fill_with(view, [&] { return static_cast<double>(random.below(2 * largest + 1) - largest); });
 }
 
 /// Mean 0, variance 1. T = float rounds what T = double gets.
@@ -44,12 +44,13 @@ Tensor<T, Rank> poisoned(const Shape<Rank>& shape) {
 /// The largest number of products in one element of y, dx or dw.
 inline Index longest_sum(const Conv2DGeometry& g) { return std::max({g.K(), g.OC / g.G * g.KH * g.KW, g.P()}); }
 
-/// Throws unless twice the longest sum of products of integers in [-8, 8], plus a bias, stays below 2^24:
-/// then every sum is exact in float, whatever its order, also where a gradient is added to another.
-inline void require_exact(const Conv2DGeometry& g) {
-  const Index largest = 2 * (longest_sum(g) * largest_integer * largest_integer + largest_integer);
-  if (largest >= (Index{1} << 24))
-    throw std::logic_error("sums of " + std::to_string(largest) + " are not exact in float");
+/// The largest integer, at most 8, for which every sum is exact in float, whatever its order, also where a bias
+/// is added and a gradient is added to another: 2*(terms*n*n + n) < 2^24. Throws if there is none.
+inline Index largest_exact_integer(const Conv2DGeometry& g) {
+  for (Index n = largest_integer; n >= 1; --n) {
+    if (2 * (longest_sum(g) * n * n + n) < (Index{1} << 24)) return n;
+  }
+  throw std::logic_error("sums of " + std::to_string(longest_sum(g)) + " integers are not exact in float");
 }
 
 /// What a convolution and its gradients take.
@@ -63,13 +64,13 @@ struct ConvolutionData {
 
 template <class T>
 ConvolutionData<T> integer_data(const Conv2DGeometry& g, std::uint64_t seed) {
-  require_exact(g);
+  const Index largest = largest_exact_integer(g);
   Random random(seed);
   ConvolutionData<T> data(g);
-  fill_integers(data.x.view(), random);
-  fill_integers(data.w.view(), random);
-  fill_integers(data.dy.view(), random);
-  fill_integers(data.b.view(), random);
+  fill_integers(data.x.view(), random, largest);
+  fill_integers(data.w.view(), random, largest);
+  fill_integers(data.dy.view(), random, largest);
+  fill_integers(data.b.view(), random, largest);
   return data;
 }
 
