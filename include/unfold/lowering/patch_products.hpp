@@ -191,6 +191,9 @@ struct PatchProduct {
 struct PatchShape {
   static std::string debugName() { return "PatchShape"; }
 };
+template <class S>
+concept SpecialShape = std::is_same_v<S, Eigen::TriangularShape> || std::is_same_v<S, Eigen::SelfAdjointShape> ||
+                       std::is_same_v<S, Eigen::SparseShape>;
 
 }  // namespace unfold::detail
 
@@ -223,5 +226,26 @@ struct generic_product_impl<Lhs, Rhs, unfold::detail::PatchShape, DenseShape, Ta
 template <class Lhs, class Rhs, int Tag>
 struct generic_product_impl<Lhs, Rhs, unfold::detail::PatchShape, unfold::detail::PatchShape, Tag>
     : unfold::detail::PatchProduct<Lhs, Rhs> {};
+
+// To a factor of another shape a patch view is a dense matrix like any other.
+template <class Lhs, class Rhs, unfold::detail::SpecialShape Special, int Tag>
+struct generic_product_impl<Lhs, Rhs, Special, unfold::detail::PatchShape, Tag>
+    : generic_product_impl<Lhs, Rhs, Special, DenseShape, Tag> {};
+template <class Lhs, class Rhs, unfold::detail::SpecialShape Special, int Tag>
+struct generic_product_impl<Lhs, Rhs, unfold::detail::PatchShape, Special, Tag>
+    : generic_product_impl<Lhs, Rhs, DenseShape, Special, Tag> {};
+template <class E, int Side, bool Transposed>
+struct permutation_matrix_product<E, Side, Transposed, unfold::detail::PatchShape>
+    : permutation_matrix_product<E, Side, Transposed, DenseShape> {};
+template <class Lhs, class Rhs, int Option, int Tag>
+struct product_evaluator<Product<Lhs, Rhs, Option>, Tag, DiagonalShape, unfold::detail::PatchShape>
+    : product_evaluator<Product<Lhs, Rhs, Option>, Tag, DiagonalShape, DenseShape> {
+  using product_evaluator<Product<Lhs, Rhs, Option>, Tag, DiagonalShape, DenseShape>::product_evaluator;
+};
+template <class Lhs, class Rhs, int Option, int Tag>
+struct product_evaluator<Product<Lhs, Rhs, Option>, Tag, unfold::detail::PatchShape, DiagonalShape>
+    : product_evaluator<Product<Lhs, Rhs, Option>, Tag, DenseShape, DiagonalShape> {
+  using product_evaluator<Product<Lhs, Rhs, Option>, Tag, DenseShape, DiagonalShape>::product_evaluator;
+};
 
 }  // namespace Eigen::internal
