@@ -101,9 +101,9 @@ class CentralDifferences {
     for (double h = first_step(q); h / 4 >= last_step(q); h /= 8) {
       const Quotient d1 = quotient(q, h), d2 = quotient(q, h / 2), d4 = quotient(q, h / 4);
       const double r1 = d2.slope + (d2.slope - d1.slope) / 3, r2 = d4.slope + (d4.slope - d2.slope) / 3;
-      GradientEntry entry{.numeric = r2 + (r2 - r1) / 15,
-                          .truncation = std::abs(r2 - r1),
-                          .rounding = options_.roundings * epsilon * d1.magnitude / (h / 4)};
+      const GradientEntry entry{.numeric = r2 + (r2 - r1) / 15,
+                                .truncation = std::abs(r2 - r1),
+                                .rounding = options_.roundings * epsilon * d1.magnitude / (h / 4)};
       if (entry.bound() < best.bound()) best = entry;
       if (entry.truncation <= entry.rounding) break;
     }

@@ -49,7 +49,7 @@ class GradientChecker {
       : options_(options),
         random_(options.seed),
         differences_(std::move(outputs), std::move(weights), options),
-        report_{options.integers ? "integers, step 1" : "central differences", options.seed} {}
+        report_{options.integers ? "integers, step 1" : "central differences", options.seed, {}} {}
 
   /// Checks `gradient`, the claimed derivatives by the elements of `value`.
   template <int Rank>
@@ -57,7 +57,7 @@ class GradientChecker {
     require(gradient.size() == static_cast<std::size_t>(value.size()), "gradient_check",
             "the gradient of " + std::string(name) + " must have " + std::to_string(value.size()) + " elements",
             gradient.size());
-    TensorReport tensor{std::string(name), {value.shape().begin(), value.shape().end()}};
+    TensorReport tensor{std::string(name), {value.shape().begin(), value.shape().end()}, {}};
     Index position = 0, wanted = std::min(options_.coordinates, value.size());
     for_each_element(value, [&](T& q) {
       if (random_.below(value.size() - position) < wanted) {  // so that every choice of `wanted` is equally likely

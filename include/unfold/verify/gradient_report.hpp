@@ -58,7 +58,7 @@ struct GradientEntry {
 struct TensorReport {
   std::string name;
   std::vector<Index> shape;
-  std::vector<GradientEntry> entries{};
+  std::vector<GradientEntry> entries;
 
   Index count(Verdict verdict) const {
     return std::count_if(entries.begin(), entries.end(), [&](const auto& e) { return e.verdict == verdict; });
@@ -78,11 +78,11 @@ struct TensorReport {
 
   /// "[1, 0, 2]": the index of the element at `position`.
   std::string index(Index position) const {
-    std::string text;
+    std::string text = "]";
     for (std::size_t d = shape.size(); d-- > 0; position /= shape[d]) {
-      text = std::to_string(position % shape[d]) + (text.empty() ? "" : ", ") + text;
+      text.insert(0, (d == 0 ? "[" : ", ") + std::to_string(position % shape[d]));
     }
-    return "[" + text + "]";
+    return text;
   }
 };
 
@@ -90,7 +90,7 @@ struct TensorReport {
 struct GradientReport {
   std::string engine;  // how the derivatives were measured
   std::uint64_t seed;  // of all that was drawn: the same seed repeats the check
-  std::vector<TensorReport> tensors{};
+  std::vector<TensorReport> tensors;
 
   struct Place {
     const TensorReport* tensor;
@@ -162,8 +162,8 @@ inline std::string to_string(const GradientReport& report, std::size_t worst_ent
     rows.push_back({t.name, shape + "]", std::to_string(t.entries.size()), std::to_string(t.count(Verdict::fail)),
                     std::to_string(t.count(Verdict::kink)), brief(t.worst_excess()), to_string(t.verdict())});
   }
-  std::string text = "gradient check: " + to_string(report.verdict()) + " (" + report.engine + ", seed " +
-                     std::to_string(report.seed) + ")\n" + detail::table_text(rows);
+  const std::string text = "gradient check: " + to_string(report.verdict()) + " (" + report.engine + ", seed " +
+                           std::to_string(report.seed) + ")\n" + detail::table_text(rows);
   rows = {{"tensor", "index", "analytic", "numeric", "error", "truncation", "rounding", "error/bound", "verdict"}};
   for (const auto& place : report.worst(worst_entries)) {
     const auto& e = *place.entry;
