@@ -57,7 +57,8 @@ TEST_CASE("The step follows the scale of the number and of the function") {
 }
 
 TEST_CASE("The true error stays within the bound, and the bound is not far above it") {
-  for (double q = -2; q <= 2; q += 0.01) {
+  for (int i = -200; i <= 200; ++i) {
+    const double q = 0.01 * i;
     const auto entry =
         judge([](double z) { return std::exp(std::sin(3 * z)); }, q, 3 * std::cos(3 * q) * std::exp(std::sin(3 * q)));
     CAPTURE(q);
@@ -101,7 +102,7 @@ TEST_CASE("A jump or a function without a number fails") {
 
 TEST_CASE("Where no step makes the quotients agree, their wide bound lets nothing pass") {
   const auto noisy = [](double z) { return z + 1e-3 * std::sin(1.2345678e13 * z); };
-  for (double q = 0; q < 1; q += 0.03) CHECK(judge(noisy, q, 1).verdict != Verdict::pass);
+  for (int i = 0; i < 33; ++i) CHECK(judge(noisy, 0.03 * i, 1).verdict != Verdict::pass);
 }
 
 TEST_CASE("Kinks alone do not pass, and a tensor without slopes was not tested") {

@@ -115,12 +115,11 @@ TEST_CASE("A whole network passes, each parameter under its name") {
                                .kernel = {3, 3},
                                .padding = {1, 1, 1, 1},
                                .batch_norm = BatchNorm::standard})),
-      Flatten<double>(), Dense<double>({.inputs = 4 * 5 * 4, .outputs = 3}));
+      Flatten<double>(), Dense<double>({.inputs = 80, .outputs = 3}));
   network.initialize(41);
   const auto report = gradient_check(network, normal_image<double>({3, 1, 12, 10}), {.coordinates = 30});
   CHECK(report);
-  std::vector<std::string> names;
-  for (const auto& tensor : report.tensors) names.push_back(tensor.name);
-  CHECK(names == std::vector<std::string>{"x", "0.weights", "0.bias", "2.main.weights", "2.main.bias", "2.main.scales",
-                                          "4.weights", "4.bias"});
+  std::string names;
+  for (const auto& tensor : report.tensors) names += tensor.name + " ";
+  CHECK(names == "x 0.weights 0.bias 2.main.weights 2.main.bias 2.main.scales 4.weights 4.bias ");
 }
