@@ -26,6 +26,7 @@ std::vector<test::Problem> problems() {
                   .kernel = {3, 3},
                   .padding = {1, 1, 1, 1}});
   list.push_back({.name = "several_blocks_of_rows", .x = {1, 5, 7, 6}, .out_channels = 231, .kernel = {2, 2}});
+  list.push_back({.name = "several_blocks_of_filters", .x = {2, 3, 5, 6}, .out_channels = 801, .kernel = {2, 3}});
   list.push_back({.name = "several_blocks_of_pixels",
                   .x = {3, 2, 31, 27},
                   .out_channels = 7,

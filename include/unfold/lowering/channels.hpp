@@ -7,6 +7,8 @@
 
 #include <Eigen/Core>
 
+#include <algorithm>  // std::max
+
 namespace unfold {
 
 namespace detail {
@@ -107,7 +109,7 @@ auto channels(Y&& y, Index groups = 1, Index group = 0) {
   const View part = detail::group_channels("channels", View(y), groups, group);
   using T = std::remove_reference_t<decltype(*part.data())>;
   const detail::PixelOffset pixels{part.shape(0), part.shape(2), part.shape(3), part.strides()};
-  const Index width = pixels.size() == 0 ? 0 : pixels[pixels.size() - 1] + 1;
+  const Index width = pixels.size() == 0 ? 0 : std::max<Index>(0, pixels[pixels.size() - 1] + 1);  // of the row's map
   detail::ChannelRows<T> rows(part.data(), part.shape(1), width, Eigen::OuterStride<Eigen::Dynamic>(part.stride(1)));
   return Channels<T>(rows, detail::EveryRow{part.shape(1)}, pixels);
 }

@@ -21,6 +21,43 @@ struct TransposedPatchView : std::false_type {};
 template <class E>
 struct TransposedPatchView<Eigen::Transpose<E>> : PatchView<std::remove_const_t<E>> {};
 
+/// X, X^T and scaled ones, which the engine multiplies too: Eigen makes (2*X)*B of 2*(X*B).
+template <class E>
+struct PatchFactor : std::false_type {};
+template <class E>
+struct PatchFactor<const E> : PatchFactor<E> {};
+template <FloatOrDouble T>
+struct PatchFactor<Im2Col<T>> : std::true_type {};
+template <class E>
+struct PatchFactor<Eigen::Transpose<E>> : PatchFactor<E> {};
+template <class E>
+struct PatchFactor<Eigen::Transpose<const Eigen::Transpose<E>>> : std::false_type {};
+template <class T, class E>
+struct PatchFactor<Eigen::CwiseUnaryOp<Eigen::internal::scalar_opposite_op<T>, E>> : PatchFactor<E> {};
+template <class T, class C, class E>
+struct PatchFactor<Eigen::CwiseBinaryOp<Eigen::internal::scalar_product_op<T>,
+                                        const Eigen::CwiseNullaryOp<Eigen::internal::scalar_constant_op<T>, C>, E>>
+    : PatchFactor<E> {};
+template <class T, class C, class E>
+struct PatchFactor<Eigen::CwiseBinaryOp<Eigen::internal::scalar_product_op<T>, E,
+                                        const Eigen::CwiseNullaryOp<Eigen::internal::scalar_constant_op<T>, C>>>
+    : PatchFactor<E> {};
+
+/// The scalar of a factor of the engine's, and the factor without it.
+template <class T, class E>
+T scalar_of(const E& e) {
+  if constexpr (PatchFactor<E>::value) return Eigen::internal::blas_traits<E>::extractScalarFactor(e);
+  return T(1);
+}
+template <class E>
+decltype(auto) unscaled(const E& e) {
+  if constexpr (PatchFactor<E>::value) {
+    return Eigen::internal::blas_traits<E>::extract(e);
+  } else {
+    return (e);
+  }
+}
+
 template <class E>
 concept DirectAccess = (Eigen::internal::traits<E>::Flags & Eigen::DirectAccessBit) != 0;
 
@@ -30,8 +67,7 @@ template <class Rows>
 struct ChannelsView<Eigen::IndexedView<Rows, EveryRow, PixelOffset>> : std::true_type {};
 
 template <class A, class B, int Option>
-struct WritesAnyView<Eigen::Product<A, B, Option>>
-    : std::disjunction<PatchView<A>, PatchView<B>, TransposedPatchView<A>, TransposedPatchView<B>> {};
+struct WritesAnyView<Eigen::Product<A, B, Option>> : std::disjunction<PatchFactor<A>, PatchFactor<B>> {};
 
 /// E^T; for a transposed E the expression inside it, so that its kind is seen.
 template <class E>
@@ -171,17 +207,22 @@ struct PatchProduct {
  private:
   template <class Dst>
   static void run(Dst& dst, const Lhs& lhs, const Rhs& rhs, T alpha, bool overwrite) {
-    if constexpr (PatchView<Rhs>::value) {
-      multiply_by_patches(dst, lhs, rhs, alpha, overwrite);
-    } else if constexpr (TransposedPatchView<Rhs>::value) {
-      multiply_by_transposed_patches(dst, lhs, rhs.nestedExpression(), alpha, overwrite);
+    multiply(dst, unscaled(lhs), unscaled(rhs), alpha * scalar_of<T>(lhs) * scalar_of<T>(rhs), overwrite);
+  }
+
+  template <class Dst, class A, class B>
+  static void multiply(Dst& dst, const A& a, const B& b, T alpha, bool overwrite) {
+    if constexpr (PatchView<B>::value) {
+      multiply_by_patches(dst, a, b, alpha, overwrite);
+    } else if constexpr (TransposedPatchView<B>::value) {
+      multiply_by_transposed_patches(dst, a, b.nestedExpression(), alpha, overwrite);
     } else {
       auto&& dst_t = transposed(dst);
-      auto&& rhs_t = transposed(rhs);
-      if constexpr (PatchView<Lhs>::value) {
-        multiply_by_transposed_patches(dst_t, rhs_t, lhs, alpha, overwrite);
+      auto&& b_t = transposed(b);
+      if constexpr (PatchView<A>::value) {
+        multiply_by_transposed_patches(dst_t, b_t, a, alpha, overwrite);
       } else {
-        multiply_by_patches(dst_t, rhs_t, lhs.nestedExpression(), alpha, overwrite);
+        multiply_by_patches(dst_t, b_t, a.nestedExpression(), alpha, overwrite);
       }
     }
   }
@@ -199,17 +240,9 @@ concept SpecialShape = std::is_same_v<S, Eigen::TriangularShape> || std::is_same
 
 namespace Eigen::internal {
 
-template <unfold::FloatOrDouble T>
-struct evaluator_traits<unfold::Im2Col<T>> : evaluator_traits_base<unfold::Im2Col<T>> {
-  typedef unfold::detail::PatchShape Shape;
-};
-template <unfold::FloatOrDouble T>
-struct evaluator_traits<Transpose<unfold::Im2Col<T>>> : evaluator_traits_base<Transpose<unfold::Im2Col<T>>> {
-  typedef unfold::detail::PatchShape Shape;
-};
-template <unfold::FloatOrDouble T>
-struct evaluator_traits<Transpose<const unfold::Im2Col<T>>>
-    : evaluator_traits_base<Transpose<const unfold::Im2Col<T>>> {
+template <class E>
+  requires unfold::detail::PatchFactor<E>::value
+struct evaluator_traits<E> : evaluator_traits_base<E> {
   typedef unfold::detail::PatchShape Shape;
 };
 template <>
