@@ -192,7 +192,10 @@ void add_patches(Strided<const T> a, Patches<const T> dy, Patches<T> dx) {
           };
           multiply_packed(set, rows, count, depth, packed_a, b, m == 0, place, store);
         }
-        unpack_pixels(dx, k, rows, p, count, c, B::c_row, false);
+        // Image by image, so that the sums of one run in the same order whatever the batch.
+        for (Index q = 0; q < count; q += image_pixels) {
+          unpack_pixels(dx, k, rows, p + q, std::min(image_pixels, count - q), c + q, B::c_row, false);
+        }
       }
     }
   });
