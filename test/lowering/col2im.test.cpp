@@ -70,16 +70,17 @@ TEMPLATE_TEST_CASE("col2im adds a product", "", float, double, long double, std:
       CHECK(difference_of<T>(dx, expected) == "");
     };
     check(A * B);
-    const test::RowMajorX<T> A_rows = A, B_rows = B;
-    check(A_rows * B_rows);
-    const MatrixX<T> A_turned = A.transpose(), B_turned = B.transpose();
-    check(A_turned.transpose() * B_turned.transpose());
-    check((A + A - A) * (B + B - B));
+    if constexpr (FloatOrDouble<T>) {  // the engine takes each of them as it lies
+      const test::RowMajorX<T> A_rows = A, B_rows = B;
+      check(A_rows * B_rows);
+      const MatrixX<T> A_turned = A.transpose(), B_turned = B.transpose();
+      check(A_turned.transpose() * B_turned.transpose());
+      check((A + A - A) * (B + B - B));
+    }
   });
 }
 
-TEMPLATE_TEST_CASE("col2im adds W^T * channels(dy), from any strides into any strides", "", float, double,
-                   std::complex<double>) {
+TEMPLATE_TEST_CASE("col2im adds W^T * channels(dy), from any strides into any strides", "", float, double, Dual) {
   using T = TestType;
   test::for_each_problem<T>([](const auto& options, const auto& start, Index group, const auto& plain) {
     const Conv2DGeometry g = conv2d_geometry("test", options, start.shape());

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Conv2D and the free functions of any scalar. Dual numbers certify the hand-written backward: they differentiate the
-// forward by themselves, exactly where all is in integers.
+// Conv2D and the free functions of scalars that the engine does not multiply; of dual numbers in conv2d_dual.
 #include <unfold/nn/conv2d.hpp>
 
 #include "support/catch.hpp"
@@ -8,7 +7,6 @@
 
 using namespace unfold;
 using test::difference;
-using test::Dual;
 using test::integer_tensor;
 
 namespace {
@@ -19,28 +17,10 @@ void set(const TensorView<T, Rank>& view, const Tensor<T, Rank>& values) {
   std::copy_n(values.data(), values.size(), view.data());
 }
 
-/// The sum of a_i * b_i.
-template <class T, class A, class B>
-T inner_product(const A& a, const B& b) {
-  T sum(0);
-  for (Index i = 0; i < a.size(); ++i) sum += a.data()[i] * b.data()[i];
-  return sum;
-}
-
-/// value + direction * d(axis)
-template <int Rank>
-Tensor<Dual, Rank> along(const Tensor<double, Rank>& value, const Tensor<double, Rank>& direction, int axis) {
-  Tensor<Dual, Rank> dual(value.shape());
-  for (Index i = 0; i < value.size(); ++i) {
-    dual.data()[i] = Dual(value.data()[i], direction.data()[i] * Eigen::Vector2d::Unit(axis));
-  }
-  return dual;
-}
-
 }  // namespace
 
 TEMPLATE_TEST_CASE("A layer and the free functions of any scalar are the sums of the reference", "", long double,
-                   std::complex<double>, Dual) {
+                   std::complex<double>) {
   using T = TestType;
   for (const auto& problem : test::problems()) {
     INFO(problem);
@@ -76,34 +56,5 @@ TEMPLATE_TEST_CASE("A layer and the free functions of any scalar are the sums of
     if (options.bias) CHECK(difference(layer.bias_gradient().matrix(), db.matrix()) == "");
     layer.initialize(1);
     layer.update({.learning_rate = 0.5, .momentum = 0.5});
-  }
-}
-
-TEST_CASE("Dual numbers through forward give what backward gives") {
-  for (const Activation f : {Activation::linear, Activation::relu}) {
-    for (const auto& problem : test::problems()) {
-      INFO(problem);
-      const Conv2DGeometry g = problem.geometry();
-      Conv2DOptions options = problem.options();
-      options.activation = f;
-      options.bias = true;  // of 1/2, so that no sum stands on the kink
-      const auto x = integer_tensor<double>(g.x_shape(), 1), x_direction = integer_tensor<double>(g.x_shape(), 2);
-      const auto w = integer_tensor<double>(g.w_shape(), 3), w_direction = integer_tensor<double>(g.w_shape(), 4);
-      const auto dy = integer_tensor<double>(g.y_shape(), 5);
-
-      Conv2D<double> layer(options);
-      set(layer.weights(), w);
-      layer.bias().fill(0.5);
-      layer.forward(x);
-      const double by_x = inner_product<double>(layer.backward(dy), x_direction);
-      const double by_w = inner_product<double>(layer.weight_gradient(), w_direction);
-
-      Conv2D<Dual> dual(options);
-      const auto dual_x = along(x, x_direction, 0);
-      set(dual.weights(), along(w, w_direction, 1));
-      dual.bias().fill(Dual(0.5));
-      const Dual loss = inner_product<Dual>(dual.forward(dual_x), dy);
-      CHECK(loss.derivatives() == Eigen::Vector2d(by_x, by_w));
-    }
   }
 }
