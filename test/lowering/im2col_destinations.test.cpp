@@ -109,9 +109,15 @@ TEST_CASE("What no product can write directly is written through a copy") {
   CHECK(difference(y(rows, Eigen::all), AX) == "");
   y(rows, Eigen::all) += A * X;
   CHECK(difference(y(rows, Eigen::all), 2 * AX) == "");
+  y(rows, Eigen::all).noalias() = A * X;
+  CHECK(difference(y(rows, Eigen::all), AX) == "");
+  y(rows, Eigen::all).noalias() += A * X;
+  CHECK(difference(y(rows, Eigen::all), 2 * AX) == "");
   CHECK(y.row(2).array().isNaN().all());
   z(rows, Eigen::all) = C * X.transpose();
   CHECK(difference(z(rows, Eigen::all), CX) == "");
+  z(rows, Eigen::all).noalias() -= C * X.transpose();
+  CHECK(z(rows, Eigen::all).isZero(0));
   MatrixX<double> reversed = MatrixX<double>::Constant(6, X.cols(), not_a_number);
   reversed.colwise().reverse() = A * X;
   CHECK(difference(reversed, AX.colwise().reverse()) == "");

@@ -157,6 +157,43 @@ TEST_CASE("Without a bias nothing is added, and no bias is trained") {
   CHECK_THAT(s.layer.forward(s.x), equals(y));
 }
 
+TEST_CASE("With batch norm but no bias, no shift is trained behind the user's back") {
+  Conv2DOptions o = options;
+  o.batch_norm = BatchNorm::standard;
+  Setup<double> with(o);
+  o.bias = false;
+  Setup<double> without(o);
+  test::copy_into(with.layer.weights(), Tensor<double, 4>(TensorView<const double, 4>(without.layer.weights())));
+  for (int step = 0; step < 3; ++step) {
+    with.layer.bias().fill(0);
+    CHECK_THAT(without.layer.forward(without.x), equals(with.layer.forward(without.x)));
+    without.layer.backward(without.dy);
+    with.layer.backward(without.dy);
+    without.layer.update({.learning_rate = 0.1});
+    with.layer.update({.learning_rate = 0.1});
+  }
+}
+
+TEST_CASE("Every activation is applied to the convolution, and its slope to dy, where the filter is the number one") {
+  for (int number = 0; number <= static_cast<int>(Activation::gelu); ++number) {
+    const auto f = static_cast<Activation>(number);
+    INFO(activation_name(f));
+    Conv2D<double> layer({.in_channels = 1, .out_channels = 1, .activation = f});
+    layer.weights().fill(1);
+    layer.bias().fill(0.25);
+    Random random(9);
+    Tensor<double, 4> x({2, 1, 5, 7}), z(x.shape()), y(x.shape()), dy(x.shape()), dx(x.shape());
+    test::fill_normal(x.view(), random);
+    test::fill_normal(dy.view(), random);
+    z.array() = x.array() + 0.25;
+    activate(f, z.data(), y.data(), z.size());
+    activation_gradient(f, slope_from_input(f) ? z.data() : y.data(), dy.data(), dx.data(), dx.size());
+    CHECK_THAT(layer.forward(x), equals(y));
+    CHECK_THAT(layer.backward(dy), equals(dx));
+    CHECK_THAT(layer.forward(x, Mode::inference), equals(y));
+  }
+}
+
 TEST_CASE("Skipping the input gradient leaves dx empty and computes the others") {
   Setup<float> with, without;
   with.layer.forward(with.x);
