@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// The instruction sets that the tiles are compiled for, and the one that this process uses.
+#pragma once
+
+#include <unfold/core/error.hpp>
+
+#include <concepts>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+namespace unfold {
+
+/// The scalars that the engine multiplies; any other goes through Eigen's generic product.
+template <class T>
+concept FloatOrDouble = std::same_as<T, float> || std::same_as<T, double>;
+
+namespace engine {
+
+enum class Isa { baseline, avx2, avx512 };
+
+inline bool supported(Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::avx512) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  }
+  if (isa == Isa::avx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+  return isa == Isa::baseline;
+}
+
+/// The best that the machine has, or the one that the environment's UNFOLD_ISA names; chosen once.
+/// Errors: ShapeError if UNFOLD_ISA names none, or one that this machine lacks.
+inline Isa isa() {
+  static const Isa chosen = [] {
+    constexpr std::string_view names[] = {"baseline", "avx2", "avx512"};
+    if (const char* wanted = std::getenv("UNFOLD_ISA")) {
+      for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+        if (wanted == names[static_cast<int>(isa)] && supported(isa)) return isa;
+      }
+      detail::fail("isa", "UNFOLD_ISA must be baseline, avx2 or avx512, and one that this machine has",
+                   "\"" + std::string(wanted) + "\"");
+    }
+    return supported(Isa::avx512) ? Isa::avx512 : supported(Isa::avx2) ? Isa::avx2 : Isa::baseline;
+  }();
+  return chosen;
+}
+
+}  // namespace engine
+}  // namespace unfold

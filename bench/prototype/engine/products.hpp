@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// The three products of a convolution, for one group of channels, each run by the kernel that suits the
+// geometry; the choice depends on nothing else.
+//   forward           y  (+)= a * im2col(x)           a [M, K], y [M, P]
+//   weight_gradient   dw (+)= dy * im2col(x)^T        dy [M, P], dw [M, K]
+//   input_gradient    dx  += col2im(a * dy)           a [K, M], dy [M, P]
+#pragma once
+
+#include <unfold/engine/few_channels.hpp>
+
+#include <numeric>  // std::gcd
+
+namespace unfold::engine {
+
+/// im2col of one group as a pointer and a geometry. `x` is the batch of the group's IC/G channels.
+template <class T>
+struct Patches {
+  Batch<T> x;
+  Conv2DGeometry g;
+
+  Index channels() const { return g.IC / g.G; }
+  Axis height() const { return {g.OH, g.IH, g.SH, g.KH, -g.PT, g.DH}; }
+  Axis width() const { return {g.OW, g.IW, g.SW, g.KW, -g.PL, g.DW}; }
+};
+
+/// y [M, P] = or += alpha * a [M, K] * im2col(x) [K, P].
+template <FloatOrDouble T>
+void forward(const Strided<const T>& a, Index M, const Patches<const T>& x, const Batch<T>& y, T alpha, bool overwrite) {
+  const Conv2DGeometry& g = x.g;
+  const Filters<const T> filters{a.data, a.row, g.KH * g.KW * a.col, g.KW * a.col, a.col};
+  const auto product = M <= most_few_rows ? convolve_few_rows<T> : convolve<T>;
+  product(filters, M, x.x, g.N, x.channels(), x.height(), x.width(), y, alpha, overwrite);
+}
+
+/// dw [M, K] = or += alpha * dy [M, P] * im2col(x)^T [P, K].
+template <FloatOrDouble T>
+void weight_gradient(const Batch<const T>& dy, Index M, const Patches<const T>& x, const Strided<T>& dw, T alpha,
+                     bool overwrite) {
+  const auto product = M <= most_few_rows || x.g.K() <= most_few_taps ? contract_dots<T> : contract<T>;
+  product(dy, M, x.x, x.g.N, x.channels(), x.height(), x.width(), dw, alpha, overwrite);
+}
+
+/// One phase of an axis of the input gradient: the source elements p, p + stride, ... of a forward axis, as
+/// outputs of a stencil over dy. The taps of the phase are those kernel elements that reach it.
+inline Axis gradient_axis(const Axis& forward, Index phase) {
+  const Index S = forward.stride, D = forward.step, step = S / std::gcd(S, D);
+  Axis axis{(forward.source - phase + S - 1) / S, forward.outputs, 1, 0, 0, 0, 0, step};
+  while (axis.kernel_first < step && (phase - forward.first - axis.kernel_first * D) % S != 0) ++axis.kernel_first;
+  if (axis.kernel_first >= std::min(step, forward.taps)) return axis;
+  axis.taps = (forward.taps - axis.kernel_first + step - 1) / step;
+  axis.first = (phase - forward.first - axis.kernel_first * D) / S;
+  axis.step = -(step * D / S);
+  return axis;
+}
+
+/// dx += col2im(a [K, M] * dy [M, P]).
+///
+/// At stride 1 without much padding this is a convolution of dy with the turned filters, at stride s one for each
+/// of the s*s phases. Where those would mostly multiply padding, the K x P products are added tap by tap.
+template <FloatOrDouble T>
+void input_gradient(const Strided<const T>& a, const Batch<const T>& dy, Index M, const Patches<T>& dx) {
+  const Conv2DGeometry& g = dx.g;
+  const Axis h = dx.height(), w = dx.width();
+  const Filters<const T> filters{a.data, g.KH * g.KW * a.row, a.col, g.KW * a.row, a.row};
+  Index reads = 0;  // of dy, padding included, for all elements of a channel of dx
+  for (Index i = 0; i < g.SH; ++i) {
+    for (Index j = 0; j < g.SW; ++j) {
+      const Axis hp = gradient_axis(h, i), wp = gradient_axis(w, j);
+      reads += hp.outputs * hp.taps * wp.outputs * wp.taps;
+    }
+  }
+  if (dx.channels() > most_few_rows && (g.SH * g.SW > 1 || reads * 3 > g.OH * g.OW * g.KH * g.KW * 4)) {
+    return scatter(filters, dx.channels(), dy, g.N, M, h, w, dx.x, T(1));
+  }
+  const auto product = dx.channels() <= most_few_rows ? convolve_few_rows<T> : convolve<T>;
+  for (Index i = 0; i < g.SH; ++i) {
+    for (Index j = 0; j < g.SW; ++j) {
+      const Axis hp = gradient_axis(h, i), wp = gradient_axis(w, j);
+      if (hp.outputs * hp.taps * wp.outputs * wp.taps == 0) continue;
+      const Batch<T> phase{dx.x.data + i * dx.x.h + j * dx.x.w, dx.x.n, dx.x.c, g.SH * dx.x.h, g.SW * dx.x.w};
+      product(filters, dx.channels(), dy, g.N, M, hp, wp, phase, T(1), false);
+    }
+  }
+}
+
+}  // namespace unfold::engine
