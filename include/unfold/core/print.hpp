@@ -7,8 +7,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>  // std::copy
-
 // A Shape has begin() and end(), but prints itself: fmt/ranges.h, if the user includes it, must leave it alone.
 FMT_BEGIN_NAMESPACE
 template <typename T, typename Char>
@@ -19,20 +17,29 @@ struct is_range<unfold::Shape<Rank>, char> {
 };
 FMT_END_NAMESPACE
 
+namespace unfold::detail {
+
+template <class Iterator>
+Iterator copy_text(const std::string& text, Iterator out) {
+  for (const char c : text) *out++ = c;
+  return out;
+}
+
+}  // namespace unfold::detail
+
 template <int Rank>
 struct fmt::formatter<unfold::Shape<Rank>, char> {
   constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
 
   auto format(const unfold::Shape<Rank>& shape, fmt::format_context& context) const {
-    const std::string text = to_string(shape);
-    return std::copy(text.begin(), text.end(), context.out());
+    return unfold::detail::copy_text(to_string(shape), context.out());
   }
 };
 
 template <unfold::PrintableTensor X>
 struct fmt::formatter<X, char> {
   constexpr auto parse(fmt::format_parse_context& context) {
-    auto next = context.begin();
+    const char* next = context.begin();
     const auto digit = [&] { return next != context.end() && *next >= '0' && *next <= '9'; };
     if (next != context.end() && *next == '.') {
       ++next;
@@ -42,8 +49,7 @@ struct fmt::formatter<X, char> {
   }
 
   auto format(const X& tensor, fmt::format_context& context) const {
-    const std::string text = to_string(tensor, precision_);
-    return std::copy(text.begin(), text.end(), context.out());
+    return unfold::detail::copy_text(to_string(tensor, precision_), context.out());
   }
 
  private:

@@ -232,39 +232,47 @@ void collect_printed(TensorView<const T, Rank> a, bool elide, std::vector<T>& el
   });
 }
 
-/// Appends `a` in its brackets; `indent` columns stand before them.
-template <class T, int Rank, class Column>
-void append_array(std::string& text, TensorView<const T, Rank> a, bool elide, const Column& column,
-                  std::size_t indent) {
+/// Appends a vector in its brackets, in as many lines as it takes; `indent` columns stand before them.
+template <class T, class Column>
+void append_vector(std::string& text, TensorView<const T, 1> a, bool elide, const Column& column, std::size_t indent) {
   text += '[';
   ++indent;
   std::size_t end = indent;  // the column that the line has reached
-  bool first = true;
   for_each_printed(a.shape(0), elide, [&](Index i) {
-    if constexpr (Rank == 1) {
-      const std::string word = i < 0 ? "..." : column(a[i]);
-      if (!first) {
-        text += ' ';
-        ++end;
-      }
-      if (end + word.size() > print_width - indent && end > indent) {
-        text.erase(text.find_last_not_of(' ') + 1);
-        text.append(1, '\n').append(indent, ' ');
-        end = indent;
-      }
-      text += word;
-      end += word.size();
-    } else {
-      if (!first) text.append(Rank - 1, '\n').append(indent, ' ');
+    const std::string word = i < 0 ? "..." : column(a[i]);
+    if (i != 0) {
+      text += ' ';
+      ++end;
+    }
+    if (end + word.size() > print_width - indent && end > indent) {
+      text.erase(text.find_last_not_of(' ') + 1);
+      text.append(1, '\n').append(indent, ' ');
+      end = indent;
+    }
+    text += word;
+    end += word.size();
+  });
+  text += ']';
+}
+
+/// The same of an array: blank lines set its outer axes apart.
+template <class T, int Rank, class Column>
+void append_array(std::string& text, TensorView<const T, Rank> a, bool elide, const Column& column,
+                  std::size_t indent) {
+  if constexpr (Rank == 1) {
+    append_vector(text, a, elide, column, indent);
+  } else {
+    text += '[';
+    for_each_printed(a.shape(0), elide, [&](Index i) {
+      if (i != 0) text.append(Rank - 1, '\n').append(indent + 1, ' ');
       if (i < 0) {
         text += "...";
       } else {
-        append_array<T>(text, a[i], elide, column, indent);
+        append_array<T>(text, a[i], elide, column, indent + 1);
       }
-    }
-    first = false;
-  });
-  text += ']';
+    });
+    text += ']';
+  }
 }
 
 template <class T, int Rank>

@@ -113,9 +113,7 @@ inline std::vector<Index> json_integers(Cursor& cursor) {
   std::vector<Index> values;
   cursor.expect("[");
   if (cursor.accept("]")) return values;
-  do {
-    values.push_back(cursor.integer());
-  } while (cursor.accept(","));
+  for (bool more = true; more; more = cursor.accept(",")) values.push_back(cursor.integer());
   if (!cursor.accept("]")) cursor.fail("',' or ']'");
   return values;
 }
@@ -125,13 +123,13 @@ template <class F>
 void for_each_member(Cursor& cursor, F&& f) {
   cursor.expect("{");
   if (cursor.accept("}")) return;
-  do {
+  for (bool more = true; more; more = cursor.accept(",")) {
     cursor.skip_blanks();
     const std::size_t start = cursor.position();
     const std::string name = json_string(cursor, "a name in quotes");
     cursor.expect(":");
     f(name, start);
-  } while (cursor.accept(","));
+  }
   if (!cursor.accept("}")) cursor.fail("',' or '}'");
 }
 

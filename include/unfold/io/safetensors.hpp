@@ -5,7 +5,7 @@
 
 #include <unfold/io/json.hpp>
 
-#include <algorithm>  // std::stable_sort
+#include <algorithm>  // std::ranges::sort, stable_sort
 #include <functional>
 #include <map>
 #include <set>
@@ -18,8 +18,8 @@ using Metadata = std::map<std::string, std::string>;
 /// A tensor to be saved: its name and a view of it, which must stay alive until it is saved.
 struct SafetensorsEntry {
   template <FileTensor X>
-  SafetensorsEntry(std::string_view name_, const X& tensor)
-      : name(name_), dtype(detail::FileType<ValueOf<X>>::safetensors), element_bytes(sizeof(ValueOf<X>)) {
+  SafetensorsEntry(std::string_view tensor_name, const X& tensor)
+      : name(tensor_name), dtype(detail::FileType<ValueOf<X>>::safetensors), element_bytes(sizeof(ValueOf<X>)) {
     const ReadableView<const X> view = tensor;
     shape.assign(view.shape().begin(), view.shape().end());
     write = [view](detail::OutputFile& file) { file.write(view); };
@@ -79,8 +79,8 @@ inline std::string safetensors_header(std::span<const SafetensorsEntry* const> e
            in_quotes(entry->name, 200));
     }
     const Index end = begin + bytes_of_shape(entry->shape, entry->element_bytes);
-    json.append("{\"dtype\":\"").append(entry->dtype).append("\",\"shape\":").append(shape_text(entry->shape));
-    json.append(",\"data_offsets\":").append(shape_text(std::vector{begin, end})).append("}");
+    json.append(R"({"dtype":")").append(entry->dtype).append(R"(","shape":)").append(shape_text(entry->shape));
+    json.append(R"(,"data_offsets":)").append(shape_text(std::vector{begin, end})).append("}");
     begin = end;
   }
   json += '}';
@@ -102,9 +102,9 @@ inline std::string safetensors_header(std::span<const SafetensorsEntry* const> e
 inline void save_safetensors(const std::filesystem::path& path, const std::vector<SafetensorsEntry>& entries,
                              const Metadata& metadata = {}) {
   std::vector<const SafetensorsEntry*> ordered;
+  ordered.reserve(entries.size());
   for (const SafetensorsEntry& entry : entries) ordered.push_back(&entry);
-  std::stable_sort(ordered.begin(), ordered.end(),
-                   [](const auto* a, const auto* b) { return a->element_bytes > b->element_bytes; });
+  std::ranges::stable_sort(ordered, std::greater<>(), &SafetensorsEntry::element_bytes);
   const std::string header = detail::safetensors_header(ordered, metadata);
   detail::write_file_atomically("save_safetensors", path, [&](detail::OutputFile& file) {
     file.write(header);
@@ -255,10 +255,9 @@ class Safetensors {
   /// The tensors, one after the other, must be the data: no hole, no overlap, nothing behind.
   void check_offsets(const detail::Source& source, Index data_bytes) const {
     std::vector<const TensorInfo*> ordered;
+    ordered.reserve(tensors_.size());
     for (const TensorInfo& tensor : tensors_) ordered.push_back(&tensor);
-    std::sort(ordered.begin(), ordered.end(), [](const TensorInfo* a, const TensorInfo* b) {
-      return std::pair(a->begin, a->end) < std::pair(b->begin, b->end);
-    });
+    std::ranges::sort(ordered, {}, [](const TensorInfo* tensor) { return std::pair(tensor->begin, tensor->end); });
     Index end = 0;
     for (const TensorInfo* tensor : ordered) {
       if (tensor->begin != end) {
