@@ -40,7 +40,7 @@ class EnvironmentVariable {
 inline std::string run_child(const std::string& name,
                              const std::vector<std::pair<std::string, std::string>>& variables) {
   const auto quoted = [](const std::string& text) { return "'" + text + "'"; };  // none of them has a quote in it
-  std::string command = "env";
+  std::string command = "env UNFOLD_CHILD=1";                                    // read by forced_isa.cpp
   for (const auto& [variable, value] : variables) command += " " + quoted(variable + "=" + value);
   command += " " + quoted(std::filesystem::read_symlink("/proc/self/exe").string()) + " " + quoted(name) + " 2>&1";
   std::FILE* const pipe = ::popen(command.c_str(), "r");
