@@ -60,7 +60,7 @@ class Compiler:
                 next(words)
             elif word in ("-isystem", "-I"):
                 self.flags += [word, next(words)]
-            elif not word.startswith(("-MD", "-O", "-g", "-fdiagnostics-color")):
+            elif not word.startswith(("-MD", "-O", "-g", "-fdiagnostics-color", "-Wno-")):  # -Wno-: of one compiler alone
                 self.flags.append(word)
 
     def without(self, part):
