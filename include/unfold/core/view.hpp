@@ -135,7 +135,7 @@ class TensorView {
           "begin " + std::to_string(begin) + ", count " + std::to_string(count));
     }
     TensorView part = *this;
-    if (count != 0) part.data_ += begin * stride_[dim];
+    if (count != 0) part.data_ = moved(begin * stride_[dim]);
     part.shape_[dim] = count;
     return part;
   }
@@ -146,7 +146,7 @@ class TensorView {
     if constexpr (Rank == 1) {
       return static_cast<T&>(data_[i * stride_[0]]);
     } else {
-      return TensorView<T, Rank - 1>(data_ + i * stride_[0], detail::inner(shape_), detail::inner(stride_));
+      return TensorView<T, Rank - 1>(moved(i * stride_[0]), detail::inner(shape_), detail::inner(stride_));
     }
   }
 
@@ -175,6 +175,9 @@ class TensorView {
     }
     return true;
   }
+
+  /// data + offset; the null pointer of an empty tensor stays, since nothing may be added to it.
+  T* moved(Index offset) const { return data_ == nullptr ? nullptr : data_ + offset; }
 
   Index offset(const Shape<Rank>& index) const {
     Index offset = 0;
