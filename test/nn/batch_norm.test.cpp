@@ -4,6 +4,7 @@
 #include "support/largest_allocation.hpp"
 #include "support/tensor_matcher.hpp"
 
+#include <algorithm>  // std::ranges::copy
 #include <cmath>
 
 using namespace unfold;
@@ -80,7 +81,7 @@ TEST_CASE("Training moves the running statistics by a tenth, or a hundredth for 
   const Tensor<double, 1> scales({1}, 1.0), bias({1});
   const auto train = [&](BatchNormalization<double>& norm, std::initializer_list<double> samples) {
     Tensor<double, 4> y({1, 1, 1, static_cast<Index>(samples.size())});
-    std::copy(samples.begin(), samples.end(), y.data());
+    std::ranges::copy(samples, y.data());
     norm.forward(y, scales, bias, Mode::training);
   };
   BatchNormalization<double> standard(BatchNorm::standard, 1), darknet(BatchNorm::darknet, 1);

@@ -6,7 +6,6 @@
 #include "support/catch.hpp"
 #include "support/fill.hpp"
 #include "support/largest_allocation.hpp"
-#include "support/tensor_matcher.hpp"
 
 #include <complex>
 #include <string>
@@ -14,7 +13,6 @@
 
 using namespace unfold;
 using Catch::Matchers::Message;
-using test::equals;
 
 namespace {
 
@@ -201,6 +199,8 @@ TEST_CASE("Flatten shows images as rows, and their gradient as images, without a
   CHECK(y.shape() == Shape<2>{2, 30});
   CHECK(y.data() == x.data());
   CHECK(y(1, 17) == x(1, 1, 0, 2));
+  const auto columns = batch.slice(3, 2, 1);  // [4, 2, 3, 1]: an image is every fifth element of a part of memory
+  CHECK(Flatten<float>().forward(columns)(2, 4) == batch(2, 1, 1, 2));
   const auto wide = integers<float>(Shape<2>{2, 33}, 12);
   const auto dx = flatten.backward(wide.slice(1, 2, 30));
   CHECK(dx.shape() == x.shape());

@@ -33,10 +33,10 @@ TEST_CASE("A kept view goes along with a move and is not inherited by a copy") {
 
   KeptView<float, 2> moved(std::move(kept));
   CHECK(moved.get("Layer::backward").shape() == x.shape());
-  CHECK(!kept.kept());  // NOLINT(bugprone-use-after-move): empty is what a moved-from view must be
+  CHECK(!kept.kept());  // NOLINT(*-use-after-move,*-cplusplus.Move): a moved-from view must keep nothing
   kept = std::move(moved);
   CHECK(kept.get("Layer::backward").data() == x.data());
-  CHECK(!moved.kept());  // NOLINT(bugprone-use-after-move)
+  CHECK(!moved.kept());  // NOLINT(*-use-after-move,*-cplusplus.Move)
 
   kept.forget();
   CHECK_THROWS_MATCHES(kept.get("Layer::backward"), StateError,

@@ -9,6 +9,7 @@
 
 #include <unsupported/Eigen/AutoDiff>
 
+#include <algorithm>  // std::ranges::copy
 #include <cmath>
 
 using namespace unfold;
@@ -18,7 +19,7 @@ namespace {
 
 Tensor<Index, 1> labels_of(std::initializer_list<Index> values) {
   Tensor<Index, 1> labels(Shape<1>(static_cast<Index>(values.size())));
-  std::copy(values.begin(), values.end(), labels.data());
+  std::ranges::copy(values, labels.data());
   return labels;
 }
 

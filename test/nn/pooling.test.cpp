@@ -137,7 +137,10 @@ TEST_CASE("Global average pooling takes an image of any size to one pixel") {
     for (Index plane = 0; plane < y.size(); ++plane) dy.data()[plane] = static_cast<double>(area * (plane - 2));
     const auto& dx = pool.backward(dy);
     REQUIRE(dx.shape() == shape);
-    for (Index i = 0; i < dx.size(); ++i) CHECK(dx.data()[i] == static_cast<double>(i / area - 2));
+    for (Index i = 0; i < dx.size(); ++i) {
+      const Index plane = i / area;
+      CHECK(dx.data()[i] == static_cast<double>(plane - 2));
+    }
   }
 }
 
