@@ -19,12 +19,17 @@ template class SoftmaxCrossEntropy<double>;
 
 namespace engine {
 
-template void multiply_patches(Strided<const float>, Patches<const float>, Patches<float>, float, bool);
-template void multiply_patches(Strided<const double>, Patches<const double>, Patches<double>, double, bool);
-template void multiply_patches_transposed(Patches<const float>, Patches<const float>, Strided<float>, float, bool);
-template void multiply_patches_transposed(Patches<const double>, Patches<const double>, Strided<double>, double, bool);
-template void add_patches(Strided<const float>, Patches<const float>, Patches<float>);
-template void add_patches(Strided<const double>, Patches<const double>, Patches<double>);
+template void forward(const Strided<const float>&, Index, const Patches<const float>&, const Batch<float>&, float, bool);
+template void forward(const Strided<const double>&, Index, const Patches<const double>&, const Batch<double>&, double,
+                      bool);
+template void weight_gradient(const Batch<const float>&, Index, const Patches<const float>&, const Strided<float>&,
+                              float, bool);
+template void weight_gradient(const Batch<const double>&, Index, const Patches<const double>&, const Strided<double>&,
+                              double, bool);
+template void input_gradient(const Strided<const float>&, const Batch<const float>&, Index, const Patches<float>&,
+                             bool);
+template void input_gradient(const Strided<const double>&, const Batch<const double>&, Index, const Patches<double>&,
+                             bool);
 
 }  // namespace engine
 }  // namespace unfold

@@ -22,14 +22,17 @@ extern template class SoftmaxCrossEntropy<double>;
 
 namespace engine {
 
-extern template void multiply_patches(Strided<const float>, Patches<const float>, Patches<float>, float, bool);
-extern template void multiply_patches(Strided<const double>, Patches<const double>, Patches<double>, double, bool);
-extern template void multiply_patches_transposed(Patches<const float>, Patches<const float>, Strided<float>, float,
-                                                 bool);
-extern template void multiply_patches_transposed(Patches<const double>, Patches<const double>, Strided<double>, double,
-                                                 bool);
-extern template void add_patches(Strided<const float>, Patches<const float>, Patches<float>);
-extern template void add_patches(Strided<const double>, Patches<const double>, Patches<double>);
+extern template void forward(const Strided<const float>&, Index, const Patches<const float>&, const Batch<float>&, float, bool);
+extern template void forward(const Strided<const double>&, Index, const Patches<const double>&, const Batch<double>&, double,
+                      bool);
+extern template void weight_gradient(const Batch<const float>&, Index, const Patches<const float>&, const Strided<float>&,
+                              float, bool);
+extern template void weight_gradient(const Batch<const double>&, Index, const Patches<const double>&, const Strided<double>&,
+                              double, bool);
+extern template void input_gradient(const Strided<const float>&, const Batch<const float>&, Index, const Patches<float>&,
+                             bool);
+extern template void input_gradient(const Strided<const double>&, const Batch<const double>&, Index, const Patches<double>&,
+                             bool);
 
 }  // namespace engine
 }  // namespace unfold

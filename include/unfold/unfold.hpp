@@ -20,7 +20,17 @@
 #endif
 #include <unfold/engine/isa.hpp>
 #include <unfold/engine/tile.hpp>
-#include <unfold/engine/patches.hpp>
+#include <unfold/engine/rows.hpp>
+#include <unfold/engine/few.hpp>
+#include <unfold/engine/kernels.hpp>
+#include <unfold/engine/stencil.hpp>
+#include <unfold/engine/filters.hpp>
+#include <unfold/engine/blocks.hpp>
+#include <unfold/engine/pixel_lanes.hpp>
+#include <unfold/engine/channel_lanes.hpp>
+#include <unfold/engine/contract.hpp>
+#include <unfold/engine/few_channels.hpp>
+#include <unfold/engine/scatter.hpp>
 #include <unfold/engine/products.hpp>
 #include <unfold/lowering/channels.hpp>
 #include <unfold/lowering/patch_matrix.hpp>

@@ -7,6 +7,7 @@
 #include "support/thread_count.hpp"
 
 using namespace unfold;
+using engine::Batch;
 using engine::Patches;
 using engine::Strided;
 using test::equals;
@@ -76,15 +77,13 @@ class Scattered {
 };
 
 template <class T, class View>
-Patches<T> patches(const View& x, const Conv2DGeometry& g, Index group) {
-  const auto part = x.slice(1, group * (g.IC / g.G), g.IC / g.G);
-  return {part.data(), part.strides(), g};
+Batch<T> batch(const View& y) {
+  return {y.data(), y.stride(0), y.stride(1), y.stride(2), y.stride(3)};
 }
 
-/// A batch [N, C, OH, OW] as patches [C, P].
 template <class T, class View>
-Patches<T> pixels(const View& y) {
-  return engine::channel_patches<T>(y.data(), y.strides(), y.shape(0), y.shape(1), y.shape(2), y.shape(3));
+Patches<T> patches(const View& x, const Conv2DGeometry& g, Index group) {
+  return {batch<T>(x.slice(1, group * (g.IC / g.G), g.IC / g.G)), g};
 }
 
 /// [rows, P] -> [N, rows, OH, OW]
@@ -107,7 +106,7 @@ Tensor<T, Rank> combined(const Tensor<T, Rank>& start, T alpha, const Tensor<T, 
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("multiply_patches is a * im2col(x), written or added, from and into any strides", "", float,
+TEMPLATE_TEST_CASE("forward is a * im2col(x), written or added, from and into any strides", "", float,
                    double) {
   using T = TestType;
   for (const auto& problem : problems()) {
@@ -123,21 +122,21 @@ TEMPLATE_TEST_CASE("multiply_patches is a * im2col(x), written or added, from an
       const auto expected = combined(start, alpha, product, overwrite);
 
       auto y = start;
-      engine::multiply_patches(Strided<const T>{a.data(), g.K(), 1}, patches<const T>(x, g, group), pixels<T>(y.view()),
-                               alpha, overwrite);
+      engine::forward(Strided<const T>{a.data(), g.K(), 1}, M, patches<const T>(x, g, group), batch<T>(y.view()), alpha,
+                      overwrite);
       CHECK_THAT(y, equals(expected));
 
       const auto a_turned = transposed(a);
       Scattered<T> x_strided(x, {1, 3, 0, 2}), y_strided(start, {2, 0, 3, 1});
-      engine::multiply_patches(Strided<const T>{a_turned.data(), 1, M}, patches<const T>(x_strided.view(), g, group),
-                               pixels<T>(y_strided.view()), alpha, overwrite);
+      engine::forward(Strided<const T>{a_turned.data(), 1, M}, M, patches<const T>(x_strided.view(), g, group),
+                      batch<T>(y_strided.view()), alpha, overwrite);
       CHECK_THAT(y_strided.view(), equals(expected));
       CHECK(y_strided.gaps_are_untouched());
     }
   }
 }
 
-TEMPLATE_TEST_CASE("multiply_patches_transposed is dy * im2col(x)^T, written or added, from and into any strides", "",
+TEMPLATE_TEST_CASE("weight_gradient is dy * im2col(x)^T, written or added, from and into any strides", "",
                    float, double) {
   using T = TestType;
   for (const auto& problem : problems()) {
@@ -154,62 +153,69 @@ TEMPLATE_TEST_CASE("multiply_patches_transposed is dy * im2col(x)^T, written or 
       const auto expected = combined(start, alpha, product, overwrite);
 
       auto dw = start;
-      engine::multiply_patches_transposed(pixels<const T>(dy), patches<const T>(x, g, group),
-                                          Strided<T>{dw.data(), K, 1}, alpha, overwrite);
+      engine::weight_gradient(batch<const T>(dy), M, patches<const T>(x, g, group), Strided<T>{dw.data(), K, 1}, alpha,
+                              overwrite);
       CHECK_THAT(dw, equals(expected));
 
       auto dw_turned = transposed(start);
       Scattered<T> x_strided(x, {0, 3, 2, 1}), dy_strided(dy, {1, 2, 3, 0});
-      engine::multiply_patches_transposed(pixels<const T>(dy_strided.view()),
-                                          patches<const T>(x_strided.view(), g, group),
-                                          Strided<T>{dw_turned.data(), 1, M}, alpha, overwrite);
+      engine::weight_gradient(batch<const T>(dy_strided.view()), M, patches<const T>(x_strided.view(), g, group),
+                              Strided<T>{dw_turned.data(), 1, M}, alpha, overwrite);
       CHECK_THAT(transposed(dw_turned), equals(expected));
     }
   }
 }
 
-TEMPLATE_TEST_CASE("add_patches adds col2im(a * dy), from and into any strides", "", float, double) {
+TEMPLATE_TEST_CASE("input_gradient is col2im(a * dy), written or added, from and into any strides", "", float,
+                   double) {
   using T = TestType;
   for (const auto& problem : problems()) {
     INFO(problem);
     const Conv2DGeometry g = problem.geometry();
-    const Index M = g.OC / g.G, K = g.K();
+    const Index M = g.OC / g.G, K = g.K(), channels = g.IC / g.G;
     const Index group = g.G - 1;
     const auto a = integers<T>(Shape{K, M}, 1);
     const auto dy_matrix = integers<T>(Shape{M, g.P()}, 2);
     const auto dy = as_batch(dy_matrix, g);
-    const auto start = integers<T>(g.x_shape(), 3);
-    auto expected = start;
-    test::add_patches_by_loops(product_by_loops(a, dy_matrix), problem.options(), group, expected);
+    for (const bool overwrite : {true, false}) {
+      // Only the group's channels are written.
+      auto start = integers<T>(g.x_shape(), 3), expected = start;
+      const auto own = expected.slice(1, group * channels, channels);
+      if (overwrite) {
+        own.fill(T(0));
+        start.slice(1, group * channels, channels).fill(std::numeric_limits<T>::quiet_NaN());
+      }
+      test::add_patches_by_loops(product_by_loops(a, dy_matrix), problem.options(), group, expected);
 
-    auto dx = start;
-    engine::add_patches(Strided<const T>{a.data(), M, 1}, pixels<const T>(dy), patches<T>(dx.view(), g, group));
-    CHECK_THAT(dx, equals(expected));
+      auto dx = start;
+      engine::input_gradient(Strided<const T>{a.data(), M, 1}, batch<const T>(dy), M, patches<T>(dx.view(), g, group),
+                             overwrite);
+      CHECK_THAT(dx, equals(expected));
 
-    const auto a_turned = transposed(a);
-    Scattered<T> dy_strided(dy, {3, 0, 1, 2}), dx_strided(start, {2, 3, 1, 0});
-    engine::add_patches(Strided<const T>{a_turned.data(), 1, K}, pixels<const T>(dy_strided.view()),
-                        patches<T>(dx_strided.view(), g, group));
-    CHECK_THAT(dx_strided.view(), equals(expected));
-    CHECK(dx_strided.gaps_are_untouched());
+      const auto a_turned = transposed(a);
+      Scattered<T> dy_strided(dy, {3, 0, 1, 2}), dx_strided(start, {2, 3, 1, 0});
+      engine::input_gradient(Strided<const T>{a_turned.data(), 1, K}, batch<const T>(dy_strided.view()), M,
+                             patches<T>(dx_strided.view(), g, group), overwrite);
+      CHECK_THAT(dx_strided.view(), equals(expected));
+      CHECK(dx_strided.gaps_are_untouched());
+    }
   }
 }
 
 TEST_CASE("An empty batch gives no pixels, a zero weight gradient, and leaves sums as they are") {
   const Conv2DOptions options{.in_channels = 2, .out_channels = 3, .kernel = {2, 2}};
   const Conv2DGeometry g = conv2d_geometry("test", options, {0, 2, 5, 6});
-  const Patches<const float> x{nullptr, {60, 30, 6, 1}, g};
-  const auto dy = engine::channel_patches<const float>(nullptr, {60, 20, 5, 1}, 0, 3, 4, 5);
+  const Patches<const float> x{{nullptr, 60, 30, 6, 1}, g};
+  const Batch<const float> dy{nullptr, 60, 20, 5, 1};
   auto dw = poisoned<float>(Shape{3, 8});
-  engine::multiply_patches_transposed(dy, x, Strided<float>{dw.data(), 8, 1}, 1.0f, true);
+  engine::weight_gradient(dy, 3, x, Strided<float>{dw.data(), 8, 1}, 1.0f, true);
   CHECK_THAT(dw, equals(Tensor<float, 2>({3, 8})));
   dw.fill(5);
-  engine::multiply_patches_transposed(dy, x, Strided<float>{dw.data(), 8, 1}, 1.0f, false);
+  engine::weight_gradient(dy, 3, x, Strided<float>{dw.data(), 8, 1}, 1.0f, false);
   CHECK_THAT(dw, equals(Tensor<float, 2>({3, 8}, 5.0f)));
   const auto w = integers<float>(Shape{3, 8}, 1);
-  engine::multiply_patches(Strided<const float>{w.data(), 8, 1}, x,
-                           engine::channel_patches<float>(nullptr, {60, 20, 5, 1}, 0, 3, 4, 5), 1.0f, true);
-  engine::add_patches(Strided<const float>{w.data(), 1, 8}, dy, Patches<float>{nullptr, {60, 30, 6, 1}, g});
+  engine::forward(Strided<const float>{w.data(), 8, 1}, 3, x, Batch<float>{nullptr, 60, 20, 5, 1}, 1.0f, true);
+  engine::input_gradient(Strided<const float>{w.data(), 1, 8}, dy, 3, Patches<float>{{nullptr, 60, 30, 6, 1}, g}, true);
 }
 
 TEST_CASE("Products inside a task, and of many threads at once, are right") {
@@ -221,8 +227,8 @@ TEST_CASE("Products inside a task, and of many threads at once, are right") {
   const auto expected = as_batch(product_by_loops(a, test::patches_by_loops(x, problem.options(), 0)), g);
   std::vector<Tensor<float, 4>> y(9, poisoned<float>(g.y_shape()));
   detail::parallel_for(9, [&](Index task) {
-    engine::multiply_patches(Strided<const float>{a.data(), g.K(), 1}, patches<const float>(x, g, 0),
-                             pixels<float>(y.at(static_cast<std::size_t>(task)).view()), 1.0f, true);
+    engine::forward(Strided<const float>{a.data(), g.K(), 1}, g.OC, patches<const float>(x, g, 0),
+                    batch<float>(y.at(static_cast<std::size_t>(task)).view()), 1.0f, true);
   });
   for (const auto& each : y) CHECK_THAT(each, equals(expected));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The instruction sets that the tiles are compiled for, and the one that this process uses.
+// The instruction sets that the engine's kernels are compiled for, and the one that this process uses.
 #pragma once
 
 #include <unfold/core/error.hpp>
@@ -17,7 +17,7 @@ concept FloatOrDouble = std::same_as<T, float> || std::same_as<T, double>;
 
 namespace engine {
 
-enum class Isa { baseline, avx2, avx512 };
+enum class Isa : unsigned char { baseline, avx2, avx512 };
 
 inline bool supported(Isa isa) {
 #if defined(__x86_64__)
@@ -46,6 +46,34 @@ inline Isa isa() {
   }();
   return chosen;
 }
+
+/// One instruction set: `run` is the body of a kernel compiled for it, with no flag needed. The body is inlined, and
+/// takes pointers and numbers alone: vectors stay inside.
+struct Baseline {
+  static constexpr int vector_bytes = 16, registers = 16;
+  template <class Kernel, class... Arguments>
+  static void run(Arguments... arguments) {
+    Kernel::template body<vector_bytes>(arguments...);
+  }
+};
+
+#if defined(__x86_64__)
+struct Avx2 {
+  static constexpr int vector_bytes = 32, registers = 16;
+  template <class Kernel, class... Arguments>
+  [[gnu::target("avx2,fma")]] static void run(Arguments... arguments) {
+    Kernel::template body<vector_bytes>(arguments...);
+  }
+};
+
+struct Avx512 {
+  static constexpr int vector_bytes = 64, registers = 32;
+  template <class Kernel, class... Arguments>
+  [[gnu::target("avx512f,avx512vl,avx512dq,fma")]] static void run(Arguments... arguments) {
+    Kernel::template body<vector_bytes>(arguments...);
+  }
+};
+#endif
 
 }  // namespace engine
 }  // namespace unfold

@@ -1,204 +1,107 @@
 // SPDX-License-Identifier: MIT
-// The three products of a convolution, for one group, blocked over packed panels of bounded size:
-//   forward   y  (+)= a * im2col(x)           a [M, K], y [M, P]
-//   weights   dw (+)= dy * im2col(x)^T        dy [M, P], dw [M, K]
-//   input     dx  += col2im(a * dy)           a [K, M], dy [M, P]
+// The three products of a convolution, for one group of channels, each run in the form that suits the geometry; the
+// choice depends on nothing else.
+//   forward           y  (+)= a * im2col(x)           a [M, K], y [M, P]
+//   weight_gradient   dw (+)= dy * im2col(x)^T        dy [M, P], dw [M, K]
+//   input_gradient    dx (+)= col2im(a * dy)          a [K, M], dy [M, P]
 // Blocks and tasks depend on the geometry alone; every element's sum runs in one fixed order.
 #pragma once
 
-#include <unfold/core/threads.hpp>
-#include <unfold/engine/patches.hpp>
+#include <unfold/core/geometry.hpp>
+#include <unfold/engine/channel_lanes.hpp>
+#include <unfold/engine/few_channels.hpp>
+#include <unfold/engine/scatter.hpp>
+
+#include <numeric>  // std::gcd
 
 namespace unfold::engine {
 
-/// A matrix of any two strides, in elements.
+/// im2col of one group as a pointer and a geometry. `x` is the batch of the group's IC/G channels.
 template <class T>
-struct Strided {
-  T* data;
-  Index row, col;
+struct Patches {
+  Batch<T> x;
+  Conv2DGeometry g;
 
-  T& operator()(Index i, Index j) const { return data[i * row + j * col]; }
-  Strided from(Index i, Index j) const { return {data + i * row + j * col, row, col}; }
-  operator Strided<const T>() const { return {data, row, col}; }
+  Index channels() const { return g.IC / g.G; }
+  Axis height() const { return {g.OH, g.IH, g.SH, g.KH, -g.PT, g.DH}; }
+  Axis width() const { return {g.OW, g.IW, g.SW, g.KW, -g.PL, g.DW}; }
 };
 
-/// Sizes of the packed blocks, in elements: b takes 1 MiB, and all that a product needs fits the workspace.
-template <class T>
-struct Blocks {
-  static constexpr Index depth = 384;  // of a block of a and b: one run of a tile
-  static constexpr Index rows = 112;   // of a block of a
-  static constexpr Index pixels = (Index{1} << 20) / (depth * static_cast<Index>(sizeof(T))) / 32 * 32;
-  static constexpr Index taps = 256;  // of one task of the weight gradient
-  static constexpr Index a = (rows + most_rows) * depth;
-  static constexpr Index b = (pixels + most_columns<T>)*depth;
-  static constexpr Index c_row = pixels + most_columns<T>;
-  static constexpr Index c = rows * c_row;
-  static_assert(taps <= pixels && (a + b + c) * static_cast<Index>(sizeof(T)) <= workspace_bytes - 4096,
-                "the blocks of every product fit the workspace");
-};
-
-/// Packs alpha * a[0..rows, 0..depth] for the tiles: panels of the tiles' heights, each [depth, height].
-template <class T>
-void pack_rows(const Strided<const T>& a, Index rows, Index depth, const Tiles<T>& tiles, T alpha, T* packed) {
-  for (Index i = 0; i < rows;) {
-    const Index height = tiles.height(rows - i);
-    const Index used = std::min(height, rows - i);
-    for (Index k = 0; k < depth; ++k, packed += height) {
-      for (Index r = 0; r < used; ++r) packed[r] = alpha * a(i + r, k);
-      for (Index r = used; r < height; ++r) packed[r] = T(0);
-    }
-    i += used;
-  }
-}
-
-/// c [rows, columns] (+)= a^T * b over packed panels: b in panels of tiles.columns, a of tiles.height.
-/// `store(i, j, tile_rows, tile_columns, tile, tile_row)` takes a tile that does not lie in c directly;
-/// `place(i, j, tile_rows, tile_columns)` gives the tile's memory in c, and its row stride, or nullptr.
-template <class T, class Place, class Store>
-void multiply_packed(const Tiles<T>& tiles, Index rows, Index columns, Index depth, const T* a, const T* b,
-                     bool overwrite, const Place& place, const Store& store) {
-  T scratch[most_rows * most_columns<T>];
-  for (Index j = 0; j < columns; j += tiles.columns, b += depth * tiles.columns) {
-    const Index tile_columns = std::min(tiles.columns, columns - j);
-    const T* panel = a;
-    for (Index i = 0; i < rows;) {
-      const Index height = tiles.height(rows - i);
-      const Index tile_rows = std::min(height, rows - i);
-      const bool whole = tile_rows == height && tile_columns == tiles.columns;
-      const Strided<T> direct = whole ? place(i, j) : Strided<T>{nullptr, 0, 0};
-      if (direct.data != nullptr) {
-        tiles.of_height[height](depth, panel, b, direct.data, direct.row, overwrite);
-      } else {
-        tiles.of_height[height](depth, panel, b, scratch, tiles.columns, true);
-        store(i, j, tile_rows, tile_columns, scratch);
-      }
-      panel += height * depth;
-      i += tile_rows;
-    }
-  }
-}
-
-/// y [M, P] = or += alpha * a [M, K] * im2col(x) [K, P], where y is a channel_patches of M rows.
+/// y (+)= alpha * a * stencil(x), see convolve_in_pixel_lanes.
 template <FloatOrDouble T>
-void multiply_patches(Strided<const T> a, Patches<const T> x, Patches<T> y, T alpha, bool overwrite) {
-  using B = Blocks<T>;
-  const Index M = y.rows(), K = x.rows(), P = x.cols();
-  const Index row_pixels = y.g.OH * y.g.OW;
-  const bool pixels_contiguous = y.stride[3] == 1 && (y.g.OH == 1 || y.stride[2] == y.g.OW);
-  const Tiles<T>& set = tiles<T>();
-  const Index tasks = (P + B::pixels - 1) / B::pixels;
-  detail::parallel_for(tasks, [&](Index task) {
-    const Index begin = task * B::pixels, count = std::min(B::pixels, P - begin);
-    detail::Workspace workspace;
-    T* const b = workspace.take<T>(B::b);
-    T* const packed_a = workspace.take<T>(B::a);
-    for (Index k = 0; k < K; k += B::depth) {
-      const Index depth = std::min(B::depth, K - k);
-      const bool first = overwrite && k == 0;
-      pack_pixels(x, k, depth, begin, count, set.columns, b);
-      for (Index m = 0; m < M; m += B::rows) {
-        const Index rows = std::min(B::rows, M - m);
-        pack_rows(a.from(m, k), rows, depth, set, alpha, packed_a);
-        const auto place = [&](Index i, Index j) -> Strided<T> {
-          const Index n = (begin + j) / row_pixels, pixel = (begin + j) % row_pixels;
-          if (!pixels_contiguous || pixel + set.columns > row_pixels) return {nullptr, 0, 0};
-          return {y.data + n * y.stride[0] + (m + i) * y.stride[1] + pixel, y.stride[1], 1};
-        };
-        const auto store = [&](Index i, Index j, Index tile_rows, Index tile_columns, const T* tile) {
-          unpack_pixels(y, m + i, tile_rows, begin + j, tile_columns, tile, set.columns, first);
-        };
-        multiply_packed(set, rows, count, depth, packed_a, b, first, place, store);
-      }
-    }
-  });
+void convolve(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C, const Axis& h,
+              const Axis& w, const Batch<T>& y, T alpha, bool overwrite) {
+  const Index taps = h.taps * w.taps, lanes = kernels<T>().lanes;
+  // Long sums of several taps pay for the transposition of the result, if the filters fill most of the lanes.
+  const bool channels = taps > 1 && C * taps >= 288 && parts_of(M, lanes) * lanes * 5 <= M * 7;
+  const auto form = M <= Kernels<T>::most_few_rows ? convolve_few_rows<T>
+                    : channels                     ? convolve_in_channel_lanes<T>
+                                                   : convolve_in_pixel_lanes<T>;
+  form(a, M, x, N, C, h, w, y, alpha, overwrite);
 }
 
-/// dw [M, K] = or += alpha * dy [M, P] * im2col(x)^T [P, K], where dy is a channel_patches of M rows.
+/// y [M, P] = or += alpha * a [M, K] * im2col(x) [K, P].
 template <FloatOrDouble T>
-void multiply_patches_transposed(Patches<const T> dy, Patches<const T> x, Strided<T> dw, T alpha, bool overwrite) {
-  using B = Blocks<T>;
-  const Index M = dy.rows(), K = x.rows(), P = x.cols();
-  const Tiles<T>& set = tiles<T>();
-  if (P == 0 && overwrite) {
-    for (Index m = 0; m < M; ++m) {
-      for (Index k = 0; k < K; ++k) dw(m, k) = T(0);
+void forward(const Strided<const T>& a, Index M, const Patches<const T>& x, const Batch<T>& y, T alpha,
+             bool overwrite) {
+  const Conv2DGeometry& g = x.g;
+  const Filters<const T> filters{a.data, a.row, g.KH * g.KW * a.col, g.KW * a.col, a.col};
+  convolve(filters, M, x.x, g.N, x.channels(), x.height(), x.width(), y, alpha, overwrite);
+}
+
+/// dw [M, K] = or += alpha * dy [M, P] * im2col(x)^T [P, K].
+template <FloatOrDouble T>
+void weight_gradient(const Batch<const T>& dy, Index M, const Patches<const T>& x, const Strided<T>& dw, T alpha,
+                     bool overwrite) {
+  constexpr Index few_taps = 36;
+  const auto form = M <= Kernels<T>::most_few_rows || x.g.K() <= few_taps ? contract_few<T> : contract<T>;
+  form(dy, M, x.x, x.g.N, x.channels(), x.height(), x.width(), dw, alpha, overwrite);
+}
+
+/// One phase of an axis of the input gradient: the source elements p, p + stride, ... of a forward axis, as outputs of
+/// a stencil over dy. The taps of the phase are those kernel elements that reach it.
+inline Axis gradient_axis(const Axis& forward, Index phase) {
+  const Index S = forward.stride, D = forward.step, step = S / std::gcd(S, D);
+  Axis axis{(forward.source - phase + S - 1) / S, forward.outputs, 1, 0, 0, 0, 0, step};
+  while (axis.kernel_first < step && (phase - forward.first - axis.kernel_first * D) % S != 0) ++axis.kernel_first;
+  if (axis.kernel_first >= std::min(step, forward.taps)) return axis;
+  axis.taps = (forward.taps - axis.kernel_first + step - 1) / step;
+  axis.first = (phase - forward.first - axis.kernel_first * D) / S;
+  axis.step = -(step * D / S);
+  return axis;
+}
+
+/// dx = or += col2im(a [K, M] * dy [M, P]).
+///
+/// At stride 1 this is a convolution of dy with the turned filters, at stride s one for each of the s*s phases. Where
+/// those would mostly multiply padding, the products of the taps are added one by one.
+template <FloatOrDouble T>
+void input_gradient(const Strided<const T>& a, const Batch<const T>& dy, Index M, const Patches<T>& dx,
+                    bool overwrite) {
+  const Conv2DGeometry& g = dx.g;
+  const Axis h = dx.height(), w = dx.width();
+  const Filters<const T> filters{a.data, g.KH * g.KW * a.row, a.col, g.KW * a.row, a.row};
+  Index reads = 0;  // of dy, padding included, for all elements of a channel of dx
+  for (Index i = 0; i < g.SH; ++i) {
+    for (Index j = 0; j < g.SW; ++j) {
+      const Axis hp = gradient_axis(h, i), wp = gradient_axis(w, j);
+      reads += hp.outputs * hp.taps * wp.outputs * wp.taps;
     }
   }
-  const Index tap_tasks = (K + B::taps - 1) / B::taps, row_tasks = (M + B::rows - 1) / B::rows;
-  detail::parallel_for(tap_tasks * row_tasks, [&](Index task) {
-    const Index k = task / row_tasks * B::taps, columns = std::min(B::taps, K - k);
-    const Index m = task % row_tasks * B::rows, rows = std::min(B::rows, M - m);
-    detail::Workspace workspace;
-    T* const b = workspace.take<T>(B::b);
-    T* const a = workspace.take<T>(B::a);
-    for (Index p = 0; p < P; p += B::depth) {
-      const Index depth = std::min(B::depth, P - p);
-      const bool first = overwrite && p == 0;
-      pack_taps(dy, m, rows, p, depth, [&](Index n) { return set.height(n); }, alpha, a);
-      pack_taps(x, k, columns, p, depth, [&](Index) { return set.columns; }, T(1), b);
-      const auto place = [&](Index i, Index j) -> Strided<T> {
-        if (dw.col != 1) return {nullptr, 0, 0};
-        return dw.from(m + i, k + j);
-      };
-      const auto store = [&](Index i, Index j, Index tile_rows, Index tile_columns, const T* tile) {
-        for (Index r = 0; r < tile_rows; ++r) {
-          for (Index c = 0; c < tile_columns; ++c) {
-            T& to = dw(m + i + r, k + j + c);
-            to = first ? tile[r * set.columns + c] : to + tile[r * set.columns + c];
-          }
-        }
-      };
-      multiply_packed(set, rows, columns, depth, a, b, first, place, store);
-    }
-  });
-}
-
-/// dx += col2im(a [K, M] * dy [M, P]), where dy is a channel_patches of M rows.
-template <FloatOrDouble T>
-void add_patches(Strided<const T> a, Patches<const T> dy, Patches<T> dx) {
-  using B = Blocks<T>;
-  const Index M = dy.rows(), P = dx.cols();
-  const Index image_pixels = dx.g.OH * dx.g.OW, kernel = dx.g.KH * dx.g.KW, IC = dx.g.IC / dx.g.G;
-  // A task owns some channels of some images, so that no two tasks add to the same element.
-  const Index images = std::max<Index>(1, B::pixels / image_pixels);
-  const Index channels = std::max<Index>(1, B::depth / kernel);
-  const Index image_tasks = (dx.g.N + images - 1) / images, channel_tasks = (IC + channels - 1) / channels;
-  const Tiles<T>& set = tiles<T>();
-  detail::parallel_for(image_tasks * channel_tasks, [&](Index task) {
-    const Index p_begin = task % image_tasks * images * image_pixels;
-    const Index p_end = std::min(P, p_begin + images * image_pixels);
-    const Index k_begin = task / image_tasks * channels * kernel;
-    const Index k_end = std::min(IC * kernel, k_begin + channels * kernel);
-    detail::Workspace workspace;
-    T* const b = workspace.take<T>(B::b);
-    T* const packed_a = workspace.take<T>(B::a);
-    T* const c = workspace.take<T>(B::c);
-    for (Index p = p_begin; p < p_end; p += B::pixels) {
-      const Index count = std::min(B::pixels, p_end - p);
-      for (Index k = k_begin; k < k_end; k += B::rows) {
-        const Index rows = std::min(B::rows, k_end - k);
-        for (Index m = 0; m < M; m += B::depth) {
-          const Index depth = std::min(B::depth, M - m);
-          pack_pixels(dy, m, depth, p, count, set.columns, b);
-          pack_rows(a.from(k, m), rows, depth, set, T(1), packed_a);
-          const auto place = [&](Index i, Index j) -> Strided<T> { return {c + i * B::c_row + j, B::c_row, 1}; };
-          const auto store = [&](Index i, Index j, Index tile_rows, Index tile_columns, const T* tile) {
-            for (Index r = 0; r < tile_rows; ++r) {
-              for (Index q = 0; q < tile_columns; ++q) {
-                T& to = c[(i + r) * B::c_row + j + q];
-                to = m == 0 ? tile[r * set.columns + q] : to + tile[r * set.columns + q];
-              }
-            }
-          };
-          multiply_packed(set, rows, count, depth, packed_a, b, m == 0, place, store);
-        }
-        // Image by image, so that the sums of one run in the same order whatever the batch.
-        for (Index q = 0; q < count; q += image_pixels) {
-          unpack_pixels(dx, k, rows, p + q, std::min(image_pixels, count - q), c + q, B::c_row, false);
-        }
+  if (reads * 3 > g.OH * g.OW * g.KH * g.KW * 4 && g.KH * g.KW * dx.channels() > 4) {
+    return scatter(filters, dx.channels(), dy, g.N, M, h, w, dx.x, overwrite);
+  }
+  for (Index i = 0; i < g.SH; ++i) {
+    for (Index j = 0; j < g.SW; ++j) {
+      const Axis hp = gradient_axis(h, i), wp = gradient_axis(w, j);
+      const Batch<T> phase{dx.x.data + i * dx.x.h + j * dx.x.w, dx.x.n, dx.x.c, g.SH * dx.x.h, g.SW * dx.x.w};
+      if (hp.taps * wp.taps > 0) {
+        convolve(filters, dx.channels(), dy, g.N, M, hp, wp, phase, T(1), overwrite);
+      } else if (overwrite) {
+        clear(phase, g.N, dx.channels(), hp.outputs, wp.outputs);
       }
     }
-  });
+  }
 }
 
 }  // namespace unfold::engine

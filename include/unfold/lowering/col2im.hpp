@@ -5,6 +5,8 @@
 
 #include <unfold/lowering/im2col.hpp>
 
+#include <utility>  // std::exchange
+
 namespace unfold {
 
 /// What col2im(dx) gives: each entry (tap, pixel) of what is added goes to the element of dx from which
@@ -50,20 +52,55 @@ class Col2Im {
   template <class A, class B, int Option>
     requires FloatOrDouble<T>
   const Col2Im& operator+=(const Eigen::Product<A, B, Option>& product) const {
-    check(product.rows(), product.cols());
-    const engine::Patches<T> dx{dx_.data(), dx_.strides(), geometry_};
-    detail::with_pixel_operand<T>(product.rhs(), geometry_, [&](const engine::Patches<const T>& dy) {
-      if constexpr (detail::DirectAccess<A>) {
-        engine::add_patches(engine::Strided<const T>(detail::strided(product.lhs())), dy, dx);
-      } else {
-        const detail::RowMajorMatrix<T> a = product.lhs();
-        engine::add_patches(engine::Strided<const T>(detail::strided(a)), dy, dx);
-      }
-    });
+    add(product, false);
     return *this;
   }
 
+  /// The view as a sum that starts at zero: `col2im(dx).from_zero() += A * B` overwrites dx in one pass, what was there
+  /// before, even NaN, is not read.
+  class FromZero {
+   public:
+    explicit FromZero(const Col2Im& view) : view_(view) {}
+    template <class Matrix>
+    const Col2Im& operator+=(const Eigen::MatrixBase<Matrix>& matrix) const {
+      view_.check(matrix.rows(), matrix.cols());
+      view_.dx_.fill(T(0));
+      return view_ += matrix;
+    }
+    template <class A, class B, int Option>
+      requires FloatOrDouble<T>
+    const Col2Im& operator+=(const Eigen::Product<A, B, Option>& product) const {
+      view_.add(product, true);
+      return view_;
+    }
+    const FromZero& noalias() const { return *this; }
+
+   private:
+    const Col2Im& view_;
+  };
+  FromZero from_zero() const { return FromZero(*this); }
+
  private:
+  template <class Product>
+  void add(const Product& product, bool overwrite) const {
+    check(product.rows(), product.cols());
+    const engine::Patches<T> dx{detail::batch(dx_.data(), dx_.strides()), geometry_};
+    const auto add = [&](const auto& a) {
+      const engine::Strided<const T> left = detail::strided(a);  // [K, M]
+      bool first = overwrite;
+      detail::with_pixel_rows<T>(
+          product.rhs(), geometry_, [&](Index begin, Index rows, const engine::Batch<const T>& dy) {
+            engine::input_gradient(left.from(0, begin), dy, rows, dx, std::exchange(first, false));
+          });
+    };
+    if constexpr (detail::DirectAccess<std::remove_cvref_t<decltype(product.lhs())>>) {
+      add(product.lhs());
+    } else {
+      const detail::RowMajorMatrix<T> a = product.lhs();
+      add(a);
+    }
+  }
+
   void check(Index rows, Index cols) const {
     if (rows == this->rows() && cols == this->cols()) return;
     detail::fail("col2im", "the matrix added must be " + to_string(Shape<2>(this->rows(), this->cols())),

@@ -90,48 +90,34 @@ auto strided(E& e) {
   return engine::Strided<T>{e.data(), e.rowStride(), e.colStride()};
 }
 
+template <class T>
+engine::Batch<T> batch(T* data, const Shape<4>& stride) {
+  return {data, stride[0], stride[1], stride[2], stride[3]};
+}
+
 /// A [rows, P] matrix in memory as channels of a batch with g's output pixels.
 template <class T>
-engine::Patches<T> matrix_patches(const engine::Strided<T>& m, Index rows, const Conv2DGeometry& g) {
-  return engine::channel_patches(m.data, {g.OH * g.OW * m.col, m.row, g.OW * m.col, m.col}, g.N, rows, g.OH, g.OW);
+engine::Batch<T> matrix_batch(const engine::Strided<T>& m, const Conv2DGeometry& g) {
+  return {m.data, g.OH * g.OW * m.col, m.row, g.OW * m.col, m.col};
 }
 
 template <class Rows>
-auto channels_patches(const Eigen::IndexedView<Rows, EveryRow, PixelOffset>& y) {
-  const PixelOffset& p = y.colIndices();
+auto channels_batch(const Eigen::IndexedView<Rows, EveryRow, PixelOffset>& y) {
   using T = std::remove_pointer_t<typename Rows::PointerArgType>;
-  T* const data = const_cast<T*>(y.nestedExpression().data());  // T is const where y is read-only
-  return engine::channel_patches(data, p.stride, p.N, y.rows(), p.OH, p.OW);
+  return batch(const_cast<T*>(y.nestedExpression().data()), y.colIndices().stride);  // T is const where y is read-only
 }
 
 template <class T>
 engine::Patches<const T> im2col_patches(const Im2Col<T>& x) {
-  return {x.functor().x.data(), x.functor().x.strides(), x.functor().geometry};
+  return {batch(x.functor().x.data(), x.functor().x.strides()), x.functor().geometry};
 }
 
-/// Calls f with the [rows, P] operand e as the engine's patches; an e that is no view of memory is
-/// evaluated first (rows x P elements).
-template <FloatOrDouble T, class E, class F>
-void with_pixel_operand(const E& e, const Conv2DGeometry& g, F&& f) {
-  if constexpr (PatchView<E>::value) {
-    f(im2col_patches(e));
-  } else if constexpr (ChannelsView<E>::value) {
-    const auto patches = channels_patches(e);
-    f(engine::Patches<const T>{patches.data, patches.stride, patches.g});
-  } else if constexpr (DirectAccess<E>) {
-    f(matrix_patches(engine::Strided<const T>(strided(e)), e.rows(), g));
-  } else {
-    const RowMajorMatrix<T> values = e;
-    f(matrix_patches(engine::Strided<const T>(strided(values)), e.rows(), g));
-  }
-}
-
-/// Calls f(begin, block) for the rows of a matrix operand, whole where it lies in memory; a transposed
-/// im2col is evaluated a block of rows at a time, any other expression once.
+/// Calls f(begin, rows, block) for the rows of a matrix operand, whole where it lies in memory; an im2col view, transposed
+/// or not, is evaluated a block of rows at a time, any other expression once.
 template <FloatOrDouble T, class E, class F>
 void with_row_blocks(const E& e, F&& f) {
-  if constexpr (TransposedPatchView<E>::value) {
-    const Index rows = std::max<Index>(1, workspace_bytes / 4 / static_cast<Index>(sizeof(T)) / e.cols());
+  if constexpr (PatchView<E>::value || TransposedPatchView<E>::value) {
+    const Index rows = std::max<Index>(1, workspace_bytes / 16 / static_cast<Index>(sizeof(T)) / std::max<Index>(1, e.cols()));
     for (Index begin = 0; begin < e.rows(); begin += rows) {
       const RowMajorMatrix<T> block = e.middleRows(begin, std::min(rows, e.rows() - begin));
       f(begin, block.rows(), engine::Strided<const T>(strided(block)));
@@ -144,21 +130,30 @@ void with_row_blocks(const E& e, F&& f) {
   }
 }
 
+/// The same for a [rows, P] operand, as a batch with g's output pixels.
+template <FloatOrDouble T, class E, class F>
+void with_pixel_rows(const E& e, const Conv2DGeometry& g, F&& f) {
+  if constexpr (ChannelsView<E>::value) {
+    f(0, e.rows(), engine::Batch<const T>(channels_batch(e)));
+  } else {
+    with_row_blocks<T>(e, [&](Index begin, Index rows, const engine::Strided<const T>& block) {
+      f(begin, rows, matrix_batch(block, g));
+    });
+  }
+}
+
 /// dst = or += alpha * a * X.   Shape a [M, K], X [K, P], dst [M, P]
 template <FloatOrDouble T, class Dst, class A>
 void multiply_by_patches(Dst& dst, const A& a, const Im2Col<T>& x, T alpha, bool overwrite) {
   if constexpr (ChannelsView<Dst>::value || DirectAccess<Dst>) {
-    engine::Patches<T> y{};
+    engine::Batch<T> y{};
     if constexpr (ChannelsView<Dst>::value) {
-      y = channels_patches(dst);
+      y = channels_batch(dst);
     } else {
-      y = matrix_patches(strided(dst), dst.rows(), x.functor().geometry);
+      y = matrix_batch(strided(dst), x.functor().geometry);
     }
     with_row_blocks<T>(a, [&](Index begin, Index rows, const engine::Strided<const T>& block) {
-      engine::Patches<T> part = y;
-      part.data += begin * y.stride[1];
-      part.g.IC = part.g.OC = rows;
-      engine::multiply_patches(block, im2col_patches(x), part, alpha, overwrite);
+      engine::forward(block, rows, im2col_patches(x), y.from(0, begin, 0, 0), alpha, overwrite);
     });
   } else {
     RowMajorMatrix<T> result(dst.rows(), dst.cols());
@@ -171,8 +166,9 @@ void multiply_by_patches(Dst& dst, const A& a, const Im2Col<T>& x, T alpha, bool
 template <FloatOrDouble T, class Dst, class A>
 void multiply_by_transposed_patches(Dst& dst, const A& a, const Im2Col<T>& x, T alpha, bool overwrite) {
   if constexpr (DirectAccess<Dst>) {
-    with_pixel_operand<T>(a, x.functor().geometry, [&](const engine::Patches<const T>& dy) {
-      engine::multiply_patches_transposed(dy, im2col_patches(x), strided(dst), alpha, overwrite);
+    const engine::Strided<T> dw = strided(dst);
+    with_pixel_rows<T>(a, x.functor().geometry, [&](Index begin, Index rows, const engine::Batch<const T>& dy) {
+      engine::weight_gradient(dy, rows, im2col_patches(x), dw.from(begin, 0), alpha, overwrite);
     });
   } else {
     RowMajorMatrix<T> result(dst.rows(), dst.cols());

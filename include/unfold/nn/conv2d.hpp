@@ -135,7 +135,6 @@ class Conv2D {
     scales_.begin_gradient();
     const bool wanted = input_gradient == InputGradient::compute;
     dx_.reshape_for_overwrite(wanted ? x.shape() : Shape<4>());
-    dx_.fill(T(0));
 
     const TensorView<const T, 4> dz = output_gradient(dy);  // through activation, batch norm or bias
     detail::for_each_group(options_.groups, [&](Index g) {
@@ -143,7 +142,7 @@ class Conv2D {
       const auto dZ_g = channels(dz, options_.groups, g);  // [OC/G, P]
       const auto W_g = filters(weights_.value, g);         // [OC/G, K]
       filters(weights_.gradient, g).noalias() += dZ_g * X_g.transpose();
-      if (wanted) col2im(dx_, options_, g).noalias() += W_g.transpose() * dZ_g;
+      if (wanted) col2im(dx_, options_, g).from_zero() += W_g.transpose() * dZ_g;
     });
     return dx_;
   }

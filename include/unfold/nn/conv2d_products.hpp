@@ -41,10 +41,9 @@ void assign_product(Destination&& destination, const Product& product, const T& 
   }
 }
 
-/// view = beta*view, where beta 0 means that nothing old is read.
+/// view = beta*view
 template <class T>
 void scale(const TensorView<T, 4>& view, const T& beta) {
-  if (beta == T(0)) return view.fill(T(0));
   if (beta == T(1)) return;
   view.for_each_run([&](T* run, Index n, Index step) {
     for (Index i = 0; i < n; ++i) run[i * step] *= beta;
@@ -96,8 +95,13 @@ void conv2d_backward_input(const Y& dy, const W& w, const Conv2DOptions& options
   detail::check_shape("conv2d_backward_input", "w", g.w_shape(), filters.shape());
   detail::for_each_group(g.G, [&](Index group) {
     const auto W_g = detail::group_filters(filters, g.G, group);  // [OC/G, K]
-    detail::scale(detail::group_channels("conv2d_backward_input", din, g.G, group), beta);
-    col2im(din, options, group).noalias() += W_g.transpose() * channels(dout, g.G, group);
+    const auto dX_g = col2im(din, options, group);                // [K, P]
+    if (beta == ValueOf<X>(0)) {
+      dX_g.from_zero() += W_g.transpose() * channels(dout, g.G, group);
+    } else {
+      detail::scale(detail::group_channels("conv2d_backward_input", din, g.G, group), beta);
+      dX_g += W_g.transpose() * channels(dout, g.G, group);
+    }
   });
 }
 

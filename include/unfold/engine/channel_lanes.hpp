@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// convolve with the output channels in the lanes: the rows of the tiles are neighbouring pixels, read where they lie in
+// the laid-out source, so that nothing but the filters is packed, and a tap that finds only padding costs nothing.
+// The result is transposed once, which long sums pay.
+#pragma once
+
+#include <unfold/engine/pixel_lanes.hpp>
+
+namespace unfold::engine {
+
+/// Block sizes in elements.
+template <class T>
+struct ChannelLanesBlocks {
+  static constexpr Index unit = static_cast<Index>(sizeof(T));
+  static constexpr Index widest = 2 * most_lanes<T>;
+  static constexpr Index depth = 1152;           // taps of a block
+  static constexpr Index pixels = 2048 / unit;   // of a block
+  static constexpr Index b = depth * widest;
+  static constexpr Index c = (Index{1} << 20) / unit + widest * pixels;
+  static constexpr Index rows = (Index{1} << 20) / unit / pixels;  // filters of a task
+  static constexpr Index copy = (Index{3} << 19) / unit;
+  static constexpr Index l1 = 16384 / unit;      // of what the first-level cache should hold
+  static constexpr Index part = depth * widest;  // at least one channel of any block
+  static_assert((b + part + c + copy + 2 * widest) * unit + 4096 <= workspace_bytes, "the blocks fit the workspace");
+};
+
+/// The taps of a block in the order of the tiles: kernel columns, then kernel rows, then channels, so that those which
+/// find the source at a row of pixels are one stretch for each kernel column.
+struct TapOrder {
+  Index columns, rows, channels;
+
+  explicit TapOrder(const Taps& taps) : columns(taps.w.taps), rows(taps.h.taps), channels(taps.channels) {}
+  Index at(Index c, Index kh, Index kw) const { return (kw * rows + kh) * channels + c; }
+
+  /// Where each finds its element of the laid-out source.
+  template <class T>
+  void offsets(const Laid<T>& laid, Index* to) const {
+    for (Index j = 0; j < columns; ++j) {
+      for (Index i = 0; i < rows; ++i) {
+        for (Index c = 0; c < channels; ++c) *to++ = c * laid.channel + laid.offset(i, j);
+      }
+    }
+  }
+};
+
+/// pack_filters in TapOrder, some channels at a time by way of `part`, which the first-level cache holds.
+template <class T>
+void pack_filters_in_tap_order(const Kernels<T>& k, const Filters<const T>& a, Index m, Index rows, const Taps& taps,
+                               T alpha, Index room, T* part, T* packed, Index row) {
+  const TapOrder order(taps);
+  const Index each = taps.of_channel(), channels = std::max<Index>(1, room / (each * row));
+  for (Index c = 0; c < taps.channels; c += channels) {
+    const Index n = std::min(channels, taps.channels - c);
+    pack_filters(k, a, m, rows, Taps{taps.h, taps.w, taps.channel + c, n}, alpha, part, row);
+    for (Index i = 0; i < order.rows; ++i) {
+      for (Index j = 0; j < order.columns; ++j) {
+        const T* const from = part + (i * order.columns + j) * row;
+        T* const to = packed + order.at(c, i, j) * row;
+        for (Index q = 0; q < n; ++q) std::copy_n(from + q * each * row, row, to + q * row);
+      }
+    }
+  }
+}
+
+/// The first and last tap of an axis that find the source for one of the outputs [begin, begin + n).
+struct Reached {
+  Index first, end;
+  Reached(const Axis& axis, Index begin, Index n) : first(0), end(axis.taps) {
+    while (end > 0 && !axis.reads(end - 1, begin, n)) --end;
+    while (first < end && !axis.reads(first, begin, n)) ++first;
+  }
+};
+
+/// Adds to, or starts, the sums of one row of pixels, of one image or of two neighbours: sums [images, columns, wide].
+template <class T>
+void sum_row(const Kernels<T>& k, const Taps& taps, const Laid<const T>& laid, const Index* offsets, const T* row,
+             Index r, Index images, Index columns, const T* b, Index wide, T* sums, bool first) {
+  const TileSet<T>& set = k.tiles;
+  const Tiles<T>& tiles = (images == 2 ? set.two_stretches : set.neighbours)[wide / k.lanes - 1];
+  const Index tile_columns = equal_part(columns, set.neighbours[0].rows);
+  const TapOrder order(taps);
+  const Reached kh(taps.h, r, 1);
+  const bool joined = kh.first == 0 && kh.end == taps.h.taps;  // the stretches of all kernel columns are one
+  for (Index begin = 0; begin < columns; begin += tile_columns) {
+    const Index n = std::min(tile_columns, columns - begin);
+    const Reached kw(taps.w, begin, n);
+    bool overwrite = first;
+    for (Index j = kw.first; j < kw.end && kh.first < kh.end; j += joined ? kw.end - kw.first : 1) {
+      const Index tap = order.at(0, kh.first, j);
+      const Index depth = joined ? order.at(0, 0, kw.end - kw.first) : order.at(0, kh.end - kh.first, 0);
+      tiles.covering[images * n](depth, row + begin, laid.image, offsets + tap, b + tap * wide, sums + begin * wide, wide, overwrite);
+      overwrite = false;
+    }
+    if (overwrite) std::fill_n(sums + begin * wide, images * n * wide, T(0));
+  }
+}
+
+/// `convolve_in_pixel_lanes`, channels in the lanes.
+template <FloatOrDouble T>
+void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C,
+                               const Axis& h, const Axis& w, const Batch<T>& y, T alpha, bool overwrite) {
+  using B = ChannelLanesBlocks<T>;
+  const Kernels<T>& k = kernels<T>();
+  const Index width = 2 * k.lanes;
+  const PixelBlocks pixels(N, h.outputs, w.outputs, B::pixels);
+  const TapBlocks taps(h, w, pixels, C, B::depth, B::copy);
+  const Index task_rows = parts_of(rows_of_task(M, pixels.count(), B::rows), width) * width;
+  const Index row_tasks = parts_of(M, task_rows);
+
+  detail::parallel_for(pixels.count() * row_tasks, [&](Index task) {
+    const PixelBlock block = pixels[task / row_tasks];
+    const Index m_begin = task % row_tasks * task_rows, rows = std::min(task_rows, M - m_begin);
+    const Index count = block.pixels();
+    detail::Workspace workspace;
+    T* const b = workspace.take<T>(B::b);  // [depth, wide]
+    T* const c = workspace.take<T>(B::c);  // [rows/width, pixels, wide]
+    T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
+    T* const part = workspace.take<T>(B::part);
+    Index offsets[B::depth];
+    const Batch<T> out = y.from(block.image, m_begin, block.row, block.column);
+    const auto store_row = [&](Index image, Index r, Index m, const T* sums, Index wide) {
+      T* const to = out.data + image * y.n + r * y.h + m * y.c;
+      const Index used = std::min(wide, rows - m);
+      if (overwrite && y.w == 1) return k.transpose(sums, wide, block.columns, used, to, y.c);
+      for (Index q = 0; q < used; ++q) {
+        for (Index i = 0; i < block.columns; ++i) {
+          T& element = to[q * y.c + i * y.w];
+          element = overwrite ? sums[i * wide + q] : element + sums[i * wide + q];
+        }
+      }
+    };
+
+    const Index most_images = 2 * block.columns <= k.tiles.two_stretches[0].rows ? 2 : 1;  // of a tile
+    for (Index t = 0; t < taps.count(); ++t) {
+      const Taps seen = seen_from(block, taps[t]);
+      const Laid<const T> laid =
+          lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
+      TapOrder(seen).offsets(laid, offsets);
+      for (Index m = 0; m < rows; m += width) {
+        const Index wide = rows - m > k.lanes ? width : k.lanes;
+        pack_filters_in_tap_order(k, a, m_begin + m, std::min(wide, rows - m), seen, alpha, B::l1, part, b, wide);
+        T* sums = c + m * count;
+        for (Index r = 0; r < block.rows; ++r) {
+          for (Index n = 0; n < block.images; n += most_images, sums += most_images * block.columns * wide) {
+            const Index images = std::min(most_images, block.images - n);
+            sum_row(k, seen, laid, offsets, laid.data + n * laid.image + r * laid.row, r, images, block.columns, b, wide, sums, t == 0);
+            if (t + 1 < taps.count()) continue;
+            for (Index i = 0; i < images; ++i) store_row(n + i, r, m, sums + i * block.columns * wide, wide);
+          }
+        }
+      }
+    }
+  });
+}
+
+}  // namespace unfold::engine

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+// contract   dw (+)= dy * stencil(x)^T: a sum over pixels. Of a block of pixels the rows of one factor, taps or filters,
+// are read along the pixels, those of the other, the fewer ones, are transposed into the lanes.
+#pragma once
+
+#include <unfold/core/threads.hpp>
+#include <unfold/engine/blocks.hpp>
+
+namespace unfold::engine {
+
+/// Block sizes in elements.
+template <class T>
+struct ContractBlocks {
+  static constexpr Index unit = static_cast<Index>(sizeof(T));
+  static constexpr Index widest = 2 * most_lanes<T>;
+  static constexpr Index pixels = 1024 / unit;        // of a block
+  static constexpr Index pitch = pixels + 64 / unit;  // of its rows, no power of two
+  static constexpr Index taps = 576, rows = 256;      // of a task, at most
+  static constexpr Index sums = (taps + widest) * (rows + widest);
+  static constexpr Index packed = pixels * widest;
+  static constexpr Index copy = (Index{1} << 19) / unit;
+  static_assert((sums + packed + (taps + rows) * pitch + copy + 2 * widest) * unit + 4096 <= workspace_bytes,
+                "the blocks fit the workspace");
+};
+
+/// Rows of contiguous pixels.
+template <class T>
+struct PixelRows {
+  const T* data;
+  Index row;
+};
+
+/// The pixels of a block of dy's channels [m, m + rows) as rows: where they lie, or copied to `buffer`.
+template <class T>
+PixelRows<T> rows_of(const Kernels<T>& k, const Batch<const T>& dy, const PixelBlock& block, Index m, Index rows,
+                     Run* runs, T* buffer, Index pitch) {
+  const Batch<const T> in = dy.from(block.image, m, block.row, block.column);
+  const Index used = block.runs(0, block.pixels(), dy.n, dy.h, dy.w, runs);
+  if (used == 1 && dy.w == 1) return {in.data + runs[0].from, dy.c};
+  for (Index r = 0; r < rows; ++r) {
+    const Index offsets[gather_ahead + 1] = {r * dy.c};
+    if (dy.w == 1) {
+      k.gather(in.data, offsets, 1, runs, used, buffer + r * pitch, pitch, true);
+      continue;
+    }
+    for (Index u = 0; u < used; ++u) {
+      for (Index i = 0; i < runs[u].count; ++i) {
+        buffer[r * pitch + runs[u].at + i] = in.data[r * dy.c + runs[u].from + i * dy.w];
+      }
+    }
+  }
+  return {buffer, pitch};
+}
+
+/// The pixels of a block under each tap as rows: where they lie, or copied to `buffer`.
+template <class T>
+PixelRows<T> rows_of(const Kernels<T>& k, const Laid<const T>& laid, const PixelBlock& block, const Taps& taps,
+                     Index* offsets, Run* runs, T* buffer, Index pitch) {
+  const Index used = block.runs(0, block.pixels(), laid.image, laid.row, 1, runs);
+  laid.offsets(taps.channels, offsets);
+  if (used == 1 && taps.of_channel() == 1) return {laid.data + offsets[0] + runs[0].from, laid.channel};
+  k.gather(laid.data, offsets, taps.count(), runs, used, buffer, pitch, !laid.copied);
+  return {buffer, pitch};
+}
+
+/// packed[pixel, i] = row i, for i < n; 0 for n <= i < width.
+template <class T>
+void pack_lanes(const Kernels<T>& k, const PixelRows<T>& rows, Index n, Index pixels, T* packed, Index width) {
+  constexpr Index step = 64;  // so that what is written stays in the first-level cache until it is whole
+  for (Index p = 0; p < pixels; p += step) {
+    k.transpose(rows.data + p, rows.row, n, std::min(step, pixels - p), packed + p * width, width);
+  }
+  for (Index p = 0; p < pixels && n < width; ++p) std::fill_n(packed + p * width + n, width - n, T(0));
+}
+
+/// Where the taps of a block stand in a row of dw, cut where they are not neighbours; returns the number of runs.
+inline Index tap_runs(const Taps& taps, const Axis& h, const Axis& w, Run* runs) {
+  const Index KH = h.taps, KW = w.taps;
+  if (taps.of_channel() == KH * KW) {
+    runs[0] = {taps.channel * KH * KW, 0, taps.count()};
+    return 1;
+  }
+  Index used = 0;
+  for (Index c = 0; c < taps.channels; ++c) {
+    for (Index i = 0; i < taps.h.taps; ++i, ++used) {
+      runs[used] = {((taps.channel + c) * KH + taps.h.kernel_first + i) * KW + taps.w.kernel_first, used * taps.w.taps,
+                    taps.w.taps};
+    }
+  }
+  return used;
+}
+
+/// dw(m, k) = or += alpha * sums(m, k) for the rows m and the taps k of the runs.
+template <class T>
+void store_sums(const Kernels<T>& k, T* sums, Index sums_row, Index rows, const Run* runs, Index used,
+                const Strided<T>& dw, T alpha, bool overwrite) {
+  const Index taps = runs[used - 1].at + runs[used - 1].count;
+  for (Index m = 0; m < rows; ++m) {
+    T* const from = sums + m * sums_row;
+    for (Index i = 0; i < taps && alpha != T(1); ++i) from[i] *= alpha;
+    if (dw.col == 1) {
+      const Index here = 0;
+      k.scatter(from, sums_row, &here, 1, runs, used, dw.data + m * dw.row, overwrite);
+      continue;
+    }
+    for (Index u = 0; u < used; ++u) {
+      for (Index i = 0; i < runs[u].count; ++i) {
+        T& to = dw(m, runs[u].from + i);
+        to = overwrite ? from[runs[u].at + i] : to + from[runs[u].at + i];
+      }
+    }
+  }
+}
+
+/// dw(m, k) = or += alpha * sum over pixels of dy(m, pixel) * x(k, pixel), k running over channels and taps.
+/// dy is a batch of M channels of h.outputs x w.outputs pixels, x has C channels.
+template <FloatOrDouble T>
+void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index N, Index C, const Axis& h,
+              const Axis& w, const Strided<T>& dw, T alpha, bool overwrite) {
+  using B = ContractBlocks<T>;
+  const Kernels<T>& k = kernels<T>();
+  const Index width = 2 * k.lanes;
+  const PixelBlocks pixels(N, h.outputs, w.outputs, B::pixels);
+  const Index K = C * h.taps * w.taps;
+  const TapBlocks blocks(h, w, pixels, C, std::min(B::taps, std::max<Index>(288, equal_part(K, B::taps))), B::copy);
+  const Index most = blocks.count() == 1 && M > width ? std::max(width, equal_part(M, M / 2 + 1)) : B::rows;
+  const Index task_rows = std::min(B::rows, parts_of(equal_part(M, most), width) * width);
+  const Index row_tasks = parts_of(M, task_rows);
+
+  detail::parallel_for(blocks.count() * row_tasks, [&](Index task) {
+    const Index m = task % row_tasks * task_rows, rows = std::min(task_rows, M - m);
+    const Taps all = blocks[task / row_tasks];
+    const Index taps = all.count();
+    const bool taps_in_lanes = parts_of(taps, width) * width < rows;
+    const Index in_lanes = taps_in_lanes ? taps : rows, in_rows = taps_in_lanes ? rows : taps;
+    const Index panels = parts_of(in_lanes, width), height = equal_part(in_rows, k.tiles.strided.rows);
+    detail::Workspace workspace;
+    T* const sums = workspace.take<T>(B::sums);  // [panels, in_rows, width]
+    T* const packed = workspace.take<T>(B::packed);  // [pixels, width]
+    T* const tap_buffer = workspace.take<T>(B::taps * B::pitch);
+    T* const row_buffer = workspace.take<T>(B::rows * B::pitch);
+    T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
+    Run runs[std::max(B::pixels, B::taps)];
+    Index offsets[B::taps + gather_ahead];
+    for (Index p = 0; p < pixels.count(); ++p) {
+      const PixelBlock block = pixels[p];
+      const Taps seen = seen_from(block, all);
+      const Laid<const T> laid =
+          lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
+      const PixelRows<T> x_rows = rows_of(k, laid, block, seen, offsets, runs, tap_buffer, B::pitch);
+      const PixelRows<T> dy_rows = rows_of(k, dy, block, m, rows, runs, row_buffer, B::pitch);
+      const PixelRows<T>&lanes = taps_in_lanes ? x_rows : dy_rows, &a = taps_in_lanes ? dy_rows : x_rows;
+      for (Index j = 0; j < panels; ++j) {
+        const Index n = std::min(width, in_lanes - j * width);
+        pack_lanes(k, PixelRows<T>{lanes.data + j * width * lanes.row, lanes.row}, n, block.pixels(), packed, width);
+        for (Index r = 0; r < in_rows; r += height) {
+          k.tiles.strided.covering[std::min(height, in_rows - r)](block.pixels(), a.data + r * a.row, a.row, nullptr, packed,
+                                                                  sums + (j * in_rows + r) * width, width, p == 0);
+        }
+      }
+    }
+    const Index used = tap_runs(all, h, w, runs);
+    if (pixels.count() == 0) std::fill_n(sums, panels * in_rows * width, T(0));
+    if (!taps_in_lanes) {
+      T* const turned = tap_buffer;  // [width, taps]
+      static_assert(B::widest <= B::pitch, "a panel of sums fits the buffer of taps");
+      for (Index j = 0; j < panels; ++j) {
+        const Index n = std::min(width, rows - j * width);
+        k.transpose(sums + j * taps * width, width, taps, n, turned, taps);
+        store_sums(k, turned, taps, n, runs, used, dw.from(m + j * width, 0), alpha, overwrite);
+      }
+    } else {
+      T* const row = tap_buffer;
+      for (Index r = 0; r < rows; ++r) {
+        for (Index j = 0; j < panels; ++j) {
+          std::copy_n(sums + (j * rows + r) * width, std::min(width, taps - j * width), row + j * width);
+        }
+        store_sums(k, row, taps, 1, runs, used, dw.from(m + r, 0), alpha, overwrite);
+      }
+    }
+  });
+}
+
+}  // namespace unfold::engine

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// convolve and contract where a group has few filters: the pixels of a whole row are the vectors, read where they lie in
+// the laid-out source, and nothing is packed.
+#pragma once
+
+#include <unfold/engine/contract.hpp>
+
+namespace unfold::engine {
+
+/// Block sizes in elements.
+template <class T>
+struct FewChannelsBlocks {
+  static constexpr Index unit = static_cast<Index>(sizeof(T));
+  static constexpr Index widest = 2 * most_lanes<T>;
+  static constexpr Index depth = 256;            // taps of a block
+  static constexpr Index pixels = 16384 / unit;  // of a block: rows of one image
+  static constexpr Index copy = (Index{1} << 20) / unit;
+  static constexpr Index sums_taps = 128;        // of a block of the weight gradient
+  static constexpr Index dy_rows = 4;            // of a tile of the weight gradient
+  static_assert((3 * copy + 8 * widest + depth * 4 + dy_rows * (sums_taps + 16) * widest) * unit + 4096 <= workspace_bytes,
+                "the blocks fit the workspace");
+};
+
+/// `convolve` for M <= Kernels<T>::most_few_rows.
+template <FloatOrDouble T>
+void convolve_few_rows(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C, const Axis& h,
+                       const Axis& w, const Batch<T>& y, T alpha, bool overwrite) {
+  using B = FewChannelsBlocks<T>;
+  const Kernels<T>& k = kernels<T>();
+  const PixelBlocks pixels(1, h.outputs, w.outputs, B::pixels);
+  const TapBlocks taps(h, w, pixels, C, B::depth, B::copy);
+  const FewRowsFunction<T> few_rows = k.few_rows[M - 1];
+  detail::parallel_for(N * pixels.count(), [&](Index task) {
+    const PixelBlock block = pixels[task % pixels.count()];
+    detail::Workspace workspace;
+    T* const packed = workspace.take<T>(B::depth * 4);             // [depth, M]
+    T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
+    T* const c = workspace.take<T>(B::copy + 2 * B::widest);       // [M, rows, pitch]
+    Index offsets[B::depth + gather_ahead];
+    const Batch<T> out = y.from(task / pixels.count(), 0, block.row, block.column);
+    const bool direct = taps.count() == 1 && overwrite && y.w == 1 && block.columns >= k.lanes;
+    const Index pitch = parts_of(block.columns, k.lanes) * k.lanes, c_row = block.rows * pitch;
+    for (Index t = 0; t < taps.count(); ++t) {
+      const Taps seen = seen_from(block, taps[t]);
+      // Vectors read past the end of a row: in the tensor's own memory only where they end with it.
+      const auto lay = direct || block.columns % k.lanes == 0 ? lay_out<T> : lay_out_copy<T>;
+      const Laid<const T> laid =
+          lay(k, x.from(task / pixels.count(), seen.channel, 0, 0), 1, seen.channels, seen.h, seen.w, copy);
+      laid.offsets(seen.channels, offsets);
+      pack_filters(k, a, 0, M, seen, alpha, packed, M);
+      if (direct) {
+        few_rows(seen.count(), packed, laid.data, offsets, block.columns, block.rows, laid.row, out.data, y.c, y.h, true, true);
+      } else {
+        // What lies past the end of a row is read: of a tensor's own memory only while vectors are whole.
+        few_rows(seen.count(), packed, laid.data, offsets, block.columns, block.rows, laid.row, c, c_row, pitch, t == 0, false);
+      }
+    }
+    for (Index m = 0; m < M && !direct; ++m) {
+      for (Index r = 0; r < block.rows; ++r) {
+        const T* const from = c + m * c_row + r * pitch;
+        T* const to = out.data + m * y.c + r * y.h;
+        for (Index i = 0; i < block.columns; ++i) to[i * y.w] = overwrite ? from[i] : to[i * y.w] + from[i];
+      }
+    }
+  });
+}
+
+/// `contract` by dot products along the rows of the image, for few filters or few taps. What stands beside a row of x is
+/// multiplied by zeros.
+template <FloatOrDouble T>
+void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index N, Index C, const Axis& h,
+                  const Axis& w, const Strided<T>& dw, T alpha, bool overwrite) {
+  using B = FewChannelsBlocks<T>;
+  const Kernels<T>& k = kernels<T>();
+  const Index L = k.lanes;
+  const PixelBlocks pixels(1, h.outputs, w.outputs, B::pixels);
+  const TapBlocks blocks(h, w, pixels, C, B::sums_taps, B::copy);
+  const Index task_rows = M == 1 ? 1 : B::dy_rows, tile_taps = M == 1 ? k.taps_of_one : k.taps_of_four;
+  const DotsFunction<T> dots = M == 1 ? k.dots_one : k.dots_four;
+  const Index row_tasks = parts_of(M, task_rows);
+  detail::parallel_for(row_tasks * blocks.count(), [&](Index task) {
+    const Index m = task % row_tasks * task_rows, rows = std::min(task_rows, M - m);
+    const Taps all = blocks[task / row_tasks];
+    const Index taps = all.count(), padded_taps = parts_of(taps, tile_taps) * tile_taps, sums_row = padded_taps * L;
+    detail::Workspace workspace;
+    T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
+    T* const d = workspace.take<T>(2 * (B::copy + B::widest));
+    T* const sums = workspace.take<T>(B::dy_rows * (B::sums_taps + 16) * B::widest);  // [rows, taps, L]
+    Index offsets[B::sums_taps + 16 + gather_ahead];
+    bool first = true;
+    for (Index n = 0; n < N; ++n) {
+      for (Index p = 0; p < pixels.count(); ++p, first = false) {
+        const PixelBlock block = pixels[p];
+        const Taps seen = seen_from(block, all);
+        const Laid<const T> laid =
+            lay_out_copy(k, x.from(n, seen.channel, 0, 0), 1, seen.channels, seen.h, seen.w, copy);
+        laid.offsets(seen.channels, offsets);
+        std::fill_n(offsets + taps, padded_taps - taps, offsets[0]);
+        const Index flat = (block.rows - 1) * laid.row + block.columns, d_row = block.rows * laid.row + B::widest;
+        for (Index r = 0; r < task_rows; ++r) {
+          if (r >= rows) {
+            std::fill_n(d + r * d_row, d_row, T(0));
+            continue;
+          }
+          const Batch<const T> in = dy.from(n, m + r, block.row, block.column);
+          k.pad(in.data, in.h, in.w, {block.rows, 0, 1, block.rows}, {block.columns, 0, 1, laid.row}, d + r * d_row);
+          std::fill_n(d + r * d_row + flat, L, T(0));
+        }
+        for (Index t = 0; t < taps; t += tile_taps) {
+          dots(flat, d, d_row, laid.data, offsets + t, sums + t * L, sums_row, first);
+        }
+      }
+    }
+    Run runs[B::sums_taps];
+    T row[B::sums_taps];
+    const Index used = tap_runs(all, h, w, runs);
+    for (Index r = 0; r < rows; ++r) {
+      for (Index t = 0; t < taps; ++t) {
+        row[t] = T(0);
+        for (Index l = 0; l < L && !first; ++l) row[t] += sums[r * sums_row + t * L + l];
+      }
+      store_sums(k, row, taps, 1, runs, used, dw.from(m + r, 0), alpha, overwrite);
+    }
+  });
+}
+
+}  // namespace unfold::engine

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// Filters of any strides, packed for the tiles a block of taps at a time.
+#pragma once
+
+#include <unfold/engine/kernels.hpp>
+#include <unfold/engine/stencil.hpp>
+
+namespace unfold::engine {
+
+/// Filters of any strides: element (m, c, kh, kw).
+template <class T>
+struct Filters {
+  T* data;
+  Index m, c, kh, kw;
+};
+
+/// A block of taps: some channels under part of the kernel.
+struct Taps {
+  Axis h, w;  // with the taps of the block
+  Index channel, channels;
+
+  Index of_channel() const { return h.taps * w.taps; }
+  Index count() const { return channels * of_channel(); }
+};
+
+/// packed[tap * row + i] = alpha * the filter m + i under the tap, for i < rows; 0 for rows <= i < row.
+/// The taps run over channels, kernel rows, kernel columns.
+template <class T>
+void pack_filters(const Kernels<T>& k, const Filters<const T>& a, Index m, Index rows, const Taps& taps, T alpha,
+                  T* packed, Index row) {
+  const Axis &h = taps.h, &w = taps.w;
+  const Index each = taps.of_channel(), depth = taps.count();
+  const T* const first = a.data + m * a.m + taps.channel * a.c + h.kernel_first * a.kh + w.kernel_first * a.kw;
+  if (rows < row) {
+    for (Index d = 0; d < depth; ++d) std::fill_n(packed + d * row + rows, row - rows, T(0));
+  }
+  const bool in_order = w.kernel_step == 1 && h.kernel_step == 1 && a.kw == 1 && (h.taps == 1 || a.kh == w.taps);
+  if (in_order && a.c == each) {
+    k.transpose(first, a.m, rows, depth, packed, row);
+  } else if (in_order && each > 1) {
+    for (Index c = 0; c < taps.channels; ++c) k.transpose(first + c * a.c, a.m, rows, each, packed + c * each * row, row);
+  } else {
+    T* to = packed;
+    for (Index c = 0; c < taps.channels; ++c) {
+      for (Index kh = 0; kh < h.taps; ++kh) {
+        for (Index kw = 0; kw < w.taps; ++kw, to += row) {
+          const T* const from = first + c * a.c + kh * h.kernel_step * a.kh + kw * w.kernel_step * a.kw;
+          if (a.m == 1) {
+            std::copy_n(from, rows, to);
+          } else {
+            for (Index r = 0; r < rows; ++r) to[r] = from[r * a.m];
+          }
+        }
+      }
+    }
+  }
+  if (alpha != T(1)) {
+    for (Index i = 0; i < depth * row; ++i) packed[i] *= alpha;
+  }
+}
+
+/// packed[d * row + r] = the filter of dx's channel and tap `tap + r` at dy's channel begin + d, for r < rows; 0 for
+/// rows <= r < row. The taps run over dx's channels, kernel rows, kernel columns.
+template <class T>
+void pack_tap_rows(const Filters<const T>& a, const Taps& taps, Index tap, Index rows, Index begin, Index depth,
+                   T* packed, Index row) {
+  const Axis &h = taps.h, &w = taps.w;
+  for (Index r = 0; r < row; ++r) {
+    if (r >= rows) {
+      for (Index d = 0; d < depth; ++d) packed[d * row + r] = T(0);
+      continue;
+    }
+    const Index t = tap + r, c = t / taps.of_channel(), kh = t / w.taps % h.taps, kw = t % w.taps;
+    const T* const from = a.data + (taps.channel + c) * a.m + begin * a.c + (h.kernel_first + kh * h.kernel_step) * a.kh +
+                          (w.kernel_first + kw * w.kernel_step) * a.kw;
+    for (Index d = 0; d < depth; ++d) packed[d * row + r] = from[d * a.c];
+  }
+}
+
+}  // namespace unfold::engine

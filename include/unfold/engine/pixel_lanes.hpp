@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// convolve with the pixels in the lanes: panels of pixels are packed from the laid-out source, filters are the rows of
+// the tiles. It serves any geometry; what it packs is worth it from about a dozen filters on.
+#pragma once
+
+#include <unfold/core/threads.hpp>
+#include <unfold/engine/blocks.hpp>
+
+namespace unfold::engine {
+
+/// Block sizes in elements: b takes 0.5 MiB, half of a usual second-level cache.
+template <class T>
+struct PixelLanesBlocks {
+  static constexpr Index unit = static_cast<Index>(sizeof(T));
+  static constexpr Index depth = 256;            // taps of a packed block
+  static constexpr Index pixels = 2048 / unit;   // of a block
+  static constexpr Index rows = 512;             // filters of a task
+  static constexpr Index widest = 2 * most_lanes<T>;
+  static constexpr Index panels = parts_of(pixels, 2 * 16 / unit);  // of a block, at most
+  static constexpr Index a = depth * (rows + Tiles<T>::most_rows);
+  static constexpr Index b = depth * (pixels + widest);
+  static constexpr Index c = (rows + Tiles<T>::most_rows) * (pixels + widest);
+  static constexpr Index copy = (Index{1} << 20) / unit;
+  static_assert((a + b + c + copy + 2 * widest) * unit + 4096 <= workspace_bytes, "the blocks fit the workspace");
+};
+
+/// How many tasks the rows of each of `pixel_blocks` blocks are cut into: enough for many threads, while a task has
+/// still 256 rows, and at most `most` rows each.
+constexpr Index rows_of_task(Index M, Index pixel_blocks, Index most) {
+  const Index wanted = std::max<Index>(1, 16 / std::max<Index>(1, pixel_blocks));
+  return std::min(equal_part(M, most), std::max<Index>(equal_part(M, parts_of(M, 256)), parts_of(M, wanted)));
+}
+
+/// y(n, m, oh, ow) = or += alpha * sum over c and taps of a(m, c, tap) * x(n, c, oh, ow under the tap).
+/// y has M channels and h.outputs x w.outputs pixels, x has C channels.
+template <FloatOrDouble T>
+void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C,
+                             const Axis& h, const Axis& w, const Batch<T>& y, T alpha, bool overwrite) {
+  using B = PixelLanesBlocks<T>;
+  const Kernels<T>& k = kernels<T>();
+  const Tiles<T>& tiles = k.tiles.packed[1];
+  const Index width = 2 * k.lanes;
+  const PixelBlocks pixels(N, h.outputs, w.outputs, B::pixels);
+  const TapBlocks taps(h, w, pixels, C, B::depth, B::copy);
+  const Index task_rows = rows_of_task(M, pixels.count(), B::rows), row_tasks = parts_of(M, task_rows);
+
+  detail::parallel_for(pixels.count() * row_tasks, [&](Index task) {
+    const PixelBlock block = pixels[task / row_tasks];
+    const Index m = task % row_tasks * task_rows, rows = std::min(task_rows, M - m);
+    const Index count = block.pixels(), panels = parts_of(count, width), last = count - (panels - 1) * width;
+    const Batch<T> out = y.from(block.image, m, block.row, block.column);
+    detail::Workspace workspace;
+    T* const packed_a = workspace.take<T>(B::a);  // [rows, depth] in panels of tiles.rows
+    T* const b = workspace.take<T>(B::b);         // [panels, depth, width]
+    T* const c = workspace.take<T>(B::c);         // [panels, c_rows, width]
+    T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
+    const Index c_rows = rows + tiles.rows;
+    Index offsets[B::depth + gather_ahead], row_offsets[B::rows];
+    for (Index r = 0; r < rows; ++r) row_offsets[r] = r * y.c;
+    Run runs[B::pixels + B::widest];
+
+    const auto pixels_of = [&](Index panel) { return panel + 1 == panels ? last : width; };
+    const auto width_of = [&](Index panel) { return pixels_of(panel) > k.lanes ? width : k.lanes; };
+    // The result of rows [r, r + n) of a panel goes to y.
+    const auto store = [&](Index panel, Index r, Index n) {
+      const Index used = block.runs(panel * width, pixels_of(panel), y.n, y.h, y.w, runs);
+      const Index c_row = width_of(panel);
+      const T* const from = c + panel * c_rows * width + r * c_row;
+      if (y.w == 1) return k.scatter(from, c_row, row_offsets + r, n, runs, used, out.data, overwrite);
+      for (Index q = 0; q < n; ++q) {
+        for (Index u = 0; u < used; ++u) {
+          T* const to = out.data + row_offsets[r + q] + runs[u].from;
+          for (Index i = 0; i < runs[u].count; ++i) {
+            const T value = from[q * c_row + runs[u].at + i];
+            to[i * y.w] = overwrite ? value : to[i * y.w] + value;
+          }
+        }
+      }
+    };
+
+    // Where the sum is one block, tiles write straight to y if a panel is contiguous there.
+    const bool at_once = taps.count() == 1;
+    Index direct[B::panels];
+    for (Index j = 0; j < panels; ++j) {
+      const Index used = block.runs(j * width, pixels_of(j), y.n, y.h, y.w, runs);
+      direct[j] = at_once && used == 1 && y.w == 1 && runs[0].count == width ? runs[0].from : -1;
+    }
+    for (Index t = 0; t < taps.count(); ++t) {
+      const Taps seen = seen_from(block, taps[t]);
+      const Index depth = seen.count();
+      const Laid<const T> laid = lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
+      laid.offsets(seen.channels, offsets);
+      Index panel_runs[B::panels + 1] = {0};
+      for (Index j = 0; j < panels; ++j) {
+        panel_runs[j + 1] = panel_runs[j] + block.runs(j * width, pixels_of(j), laid.image, laid.row, 1, runs + panel_runs[j]);
+      }
+      // Far rows are read some at a time along the whole block, a copy at hand panel by panel.
+      const Index step = laid.copied ? depth : 8;
+      for (Index d = 0; d < depth; d += step) {
+        for (Index j = 0; j < panels; ++j) {
+          k.gather(laid.data, offsets + d, std::min(step, depth - d), runs + panel_runs[j], panel_runs[j + 1] - panel_runs[j],
+                   b + j * depth * width + d * width_of(j), width_of(j), !laid.copied);
+        }
+      }
+      for (Index r = 0; r < rows; r += tiles.rows) {
+        const Index n = std::min(tiles.rows, rows - r), height = tiles.height[n];
+        pack_filters(k, a, m + r, n, seen, alpha, packed_a, height);
+        for (Index j = 0; j < panels; ++j) {
+          const T* const panel = b + j * depth * width;
+          if (direct[j] >= 0 && n == height) {
+            tiles.covering[n](depth, packed_a, 0, nullptr, panel, out.data + row_offsets[r] + direct[j], y.c, overwrite);
+          } else {
+            const Index c_row = width_of(j);
+            k.tiles.packed[c_row / k.lanes - 1].covering[n](depth, packed_a, 0, nullptr, panel, c + j * c_rows * width + r * c_row, c_row, t == 0);
+            if (at_once) store(j, r, n);
+          }
+        }
+      }
+    }
+    for (Index j = 0; j < panels && !at_once; ++j) store(j, 0, rows);
+  });
+}
+
+}  // namespace unfold::engine

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+// Kernels that move rows of pixels: into the panels of the tiles, back to where they came from, transposed.
+#pragma once
+
+#include <unfold/core/shape.hpp>
+#include <unfold/engine/isa.hpp>
+
+#include <algorithm>  // std::min, std::max
+
+namespace unfold::engine {
+
+/// A stretch of pixels in memory order: `count` of them, at `at` in a block, at `from` in a tensor.
+struct Run {
+  Index from, at, count;
+};
+
+/// to[i] = or += from[i], in whole vectors as far as they go; touches no other element.
+template <class T, int VectorBytes>
+[[gnu::always_inline]] inline void move_row(const T* from, T* to, Index n, bool overwrite) {
+  typedef T Memory [[gnu::vector_size(VectorBytes), gnu::aligned(alignof(T)), gnu::may_alias]];
+  constexpr Index L = VectorBytes / static_cast<int>(sizeof(T));
+  Index i = 0;
+  if (overwrite) {
+    for (; i + L <= n; i += L) *reinterpret_cast<Memory*>(to + i) = *reinterpret_cast<const Memory*>(from + i);
+    if (i > 0) {  // the last vector ends with the row
+      if (i < n) *reinterpret_cast<Memory*>(to + n - L) = *reinterpret_cast<const Memory*>(from + n - L);
+      return;
+    }
+  } else {
+    for (; i + L <= n; i += L) *reinterpret_cast<Memory*>(to + i) += *reinterpret_cast<const Memory*>(from + i);
+  }
+  if constexpr (VectorBytes > 16) {
+    if (i < n) move_row<T, VectorBytes / 2>(from + i, to + i, n - i, overwrite);
+  } else {
+    for (; i < n; ++i) to[i] = overwrite ? from[i] : to[i] + from[i];
+  }
+}
+
+/// packed[k, run.at + i] = source[offsets[k] + run.from + i] for all runs; `packed` has row stride `packed_row`.
+/// `offsets` has gather_ahead more entries, of rows to be read soon. Unless `exact`, a run is read and written up to a vector's end beyond its own: the runs must be in the order of `at`.
+inline constexpr Index gather_ahead = 8;  // rows lie far apart, where no hardware prefetcher looks
+
+template <class T>
+struct Gather {
+  using Function = void (*)(const T* source, const Index* offsets, Index depth, const Run* runs, Index used, T* packed,
+                            Index packed_row, bool exact);
+
+  template <int VectorBytes>
+  [[gnu::always_inline]] static inline void body(const T* source, const Index* offsets, Index depth, const Run* runs,
+                                                 Index used, T* packed, Index packed_row, bool exact) {
+    typedef T Memory [[gnu::vector_size(VectorBytes), gnu::aligned(alignof(T)), gnu::may_alias]];
+    constexpr Index L = VectorBytes / static_cast<int>(sizeof(T));
+    if (used == 1 && runs[0].count == 2 * L) {
+      for (Index k = 0; k < depth; ++k, packed += packed_row) {
+        const T* const from = source + offsets[k] + runs[0].from;
+        const T* const later = source + offsets[k + gather_ahead] + runs[0].from;
+        __builtin_prefetch(later);
+        __builtin_prefetch(later + L);
+        *reinterpret_cast<Memory*>(packed) = *reinterpret_cast<const Memory*>(from);
+        *reinterpret_cast<Memory*>(packed + L) = *reinterpret_cast<const Memory*>(from + L);
+      }
+    } else if (exact) {
+      for (Index k = 0; k < depth; ++k, packed += packed_row) {
+        for (Index r = 0; r < used; ++r) {
+          move_row<T, VectorBytes>(source + offsets[k] + runs[r].from, packed + runs[r].at, runs[r].count, true);
+        }
+      }
+    } else {
+      for (Index k = 0; k < depth; ++k, packed += packed_row) {
+        for (Index r = 0; r < used; ++r) {
+          const T* const from = source + offsets[k] + runs[r].from;
+          T* const to = packed + runs[r].at;
+          for (Index i = 0; i < runs[r].count; i += L) {
+            *reinterpret_cast<Memory*>(to + i) = *reinterpret_cast<const Memory*>(from + i);
+          }
+        }
+      }
+    }
+  }
+};
+
+/// The adjoint: target[offsets[k] + run.from + i] = or += block[k, run.at + i]; touches no other element.
+template <class T>
+struct Scatter {
+  using Function = void (*)(const T* block, Index block_row, const Index* offsets, Index depth, const Run* runs,
+                            Index used, T* target, bool overwrite);
+
+  template <int VectorBytes>
+  [[gnu::always_inline]] static inline void body(const T* block, Index block_row, const Index* offsets, Index depth,
+                                                 const Run* runs, Index used, T* target, bool overwrite) {
+    for (Index k = 0; k < depth; ++k, block += block_row) {
+      for (Index r = 0; r < used; ++r) {
+        move_row<T, VectorBytes>(block + runs[r].at, target + offsets[k] + runs[r].from, runs[r].count, overwrite);
+      }
+    }
+  }
+};
+
+/// One axis of a padded copy: its element i is the source's element first + i*step, or 0 outside [0, source).
+struct Padded {
+  Index source, first, step, count;
+
+  /// The elements [low(), high()) of the copy are the source's.
+  Index low() const { return std::min(count, first < 0 ? (step - 1 - first) / step : 0); }
+  Index high() const { return std::max(low(), std::min(count, first < source ? (source - 1 - first) / step + 1 : 0)); }
+};
+
+/// to[i] = 0, in whole vectors: up to one past the end.
+template <class T, int VectorBytes>
+[[gnu::always_inline]] inline void clear_row(T* to, Index n) {
+  typedef T Vector [[gnu::vector_size(VectorBytes)]];
+  typedef T Memory [[gnu::vector_size(VectorBytes), gnu::aligned(alignof(T)), gnu::may_alias]];
+  for (Index i = 0; i < n; i += VectorBytes / static_cast<int>(sizeof(T))) *reinterpret_cast<Memory*>(to + i) = Vector{};
+}
+
+/// to[i] = from[i * step]
+template <class T>
+[[gnu::always_inline]] inline void take_every(const T* from, Index step, T* to, Index n) {
+  typedef T Vector [[gnu::vector_size(16)]];
+  typedef T Memory [[gnu::vector_size(16), gnu::aligned(alignof(T)), gnu::may_alias]];
+  constexpr Index L = 16 / static_cast<Index>(sizeof(T));
+  Index i = 0;
+  if (step == 2) {
+    for (; i + L < n; i += L) {  // less than: the last odd element may be no one's
+      const Vector a = *reinterpret_cast<const Memory*>(from + 2 * i);
+      const Vector b = *reinterpret_cast<const Memory*>(from + 2 * i + L);
+      if constexpr (L == 4) *reinterpret_cast<Memory*>(to + i) = __builtin_shufflevector(a, b, 0, 2, 4, 6);
+      if constexpr (L == 2) *reinterpret_cast<Memory*>(to + i) = __builtin_shufflevector(a, b, 0, 2);
+    }
+  }
+  for (; i < n; ++i) to[i] = from[i * step];
+}
+
+/// copy[r, i] = plane[rows.first + r*rows.step, columns.first + i*columns.step], zero in the padding; whole vectors of
+/// zeros, so that the copy needs room for one past its end.
+template <class T>
+struct Pad {
+  using Function = void (*)(const T* plane, Index plane_row, Index plane_column, Padded rows, Padded columns, T* copy);
+
+  template <int VectorBytes>
+  [[gnu::always_inline]] static inline void body(const T* plane, Index plane_row, Index plane_column, Padded rows,
+                                                 Padded columns, T* copy) {
+    const Index top = rows.low(), bottom = rows.high(), low = columns.low(), high = columns.high();
+    const Index step = columns.step * plane_column, count = columns.count;
+    clear_row<T, VectorBytes>(copy, top * count + low);
+    for (Index r = top; r < bottom; ++r) {
+      T* const to = copy + r * count;
+      const T* const from = plane + (rows.first + r * rows.step) * plane_row + columns.first * plane_column;
+      if (step == 1) {
+        move_row<T, VectorBytes>(from + low, to + low, high - low, true);
+      } else {
+        take_every(from + low * step, step, to + low, high - low);
+      }
+      clear_row<T, VectorBytes>(to + high, count - high + (r + 1 < bottom ? low : 0));  // and the next row's begin
+    }
+    clear_row<T, VectorBytes>(copy + bottom * count, (rows.count - bottom) * count);
+  }
+};
+
+/// The adjoint: adds what Pad would have copied; the copy of the padding is dropped.
+template <class T>
+struct AddPadded {
+  using Function = void (*)(const T* copy, Padded rows, Padded columns, T* plane, Index plane_row, Index plane_column);
+
+  template <int VectorBytes>
+  [[gnu::always_inline]] static inline void body(const T* copy, Padded rows, Padded columns, T* plane, Index plane_row,
+                                                 Index plane_column) {
+    const Index low = columns.low(), high = columns.high(), step = columns.step * plane_column;
+    for (Index r = rows.low(); r < rows.high(); ++r) {
+      const T* const from = copy + r * columns.count;
+      T* const to = plane + (rows.first + r * rows.step) * plane_row + columns.first * plane_column;
+      if (step == 1) {
+        move_row<T, VectorBytes>(from + low, to + low, high - low, false);
+      } else {
+        for (Index i = low; i < high; ++i) to[i * step] += from[i];
+      }
+    }
+  }
+};
+
+/// to[j*to_row + i] = from[i*from_row + j], i < rows, j < columns.
+template <class T>
+struct Transpose {
+  using Function = void (*)(const T* from, Index from_row, Index rows, Index columns, T* to, Index to_row);
+
+  template <int VectorBytes>
+  [[gnu::always_inline]] static inline void body(const T* from, Index from_row, Index rows, Index columns, T* to,
+                                                 Index to_row) {
+    constexpr Index L = 16 / static_cast<Index>(sizeof(T));  // blocks of L x L elements
+    Index i = 0;
+    for (; i + L <= rows; i += L, from += L * from_row, to += L) {
+      Index j = 0;
+      for (; j + L <= columns; j += L) block(from + j, from_row, to + j * to_row, to_row);
+      for (; j < columns; ++j) {
+        for (Index r = 0; r < L; ++r) to[j * to_row + r] = from[r * from_row + j];
+      }
+    }
+    for (; i < rows; ++i, from += from_row, ++to) {
+      for (Index j = 0; j < columns; ++j) to[j * to_row] = from[j];
+    }
+  }
+
+ private:
+  [[gnu::always_inline]] static inline void block(const T* from, Index from_row, T* to, Index to_row) {
+    typedef T Memory [[gnu::vector_size(16), gnu::aligned(alignof(T)), gnu::may_alias]];
+    typedef T Vector [[gnu::vector_size(16)]];
+    const Vector a = *reinterpret_cast<const Memory*>(from);
+    const Vector b = *reinterpret_cast<const Memory*>(from + from_row);
+    if constexpr (sizeof(T) == 4) {
+      const Vector c = *reinterpret_cast<const Memory*>(from + 2 * from_row);
+      const Vector d = *reinterpret_cast<const Memory*>(from + 3 * from_row);
+      const Vector ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), AB = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+      const Vector cd = __builtin_shufflevector(c, d, 0, 4, 1, 5), CD = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+      *reinterpret_cast<Memory*>(to) = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+      *reinterpret_cast<Memory*>(to + to_row) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+      *reinterpret_cast<Memory*>(to + 2 * to_row) = __builtin_shufflevector(AB, CD, 0, 1, 4, 5);
+      *reinterpret_cast<Memory*>(to + 3 * to_row) = __builtin_shufflevector(AB, CD, 2, 3, 6, 7);
+    } else {
+      *reinterpret_cast<Memory*>(to) = __builtin_shufflevector(a, b, 0, 2);
+      *reinterpret_cast<Memory*>(to + to_row) = __builtin_shufflevector(a, b, 1, 3);
+    }
+  }
+};
+
+}  // namespace unfold::engine

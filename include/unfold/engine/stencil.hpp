@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// A stencil: which source elements the outputs of a convolution read, axis by axis. The forward pass
+// and, for each phase of its strides, the input gradient are stencils. A block of the source is copied
+// once with its padding, split by stride, so that a run of outputs under any tap is contiguous.
+#pragma once
+
+#include <unfold/engine/kernels.hpp>
+
+namespace unfold::engine {
+
+/// A matrix of any two strides, in elements.
+template <class T>
+struct Strided {
+  T* data;
+  Index row, col;
+
+  T& operator()(Index i, Index j) const { return data[i * row + j * col]; }
+  Strided from(Index i, Index j) const { return {data + i * row + j * col, row, col}; }
+  operator Strided<const T>() const { return {data, row, col}; }
+};
+
+/// A [N, C, H, W] batch of any strides, in elements.
+template <class T>
+struct Batch {
+  T* data;
+  Index n, c, h, w;
+
+  Batch from(Index image, Index channel, Index row, Index column) const {
+    return {data + image * n + channel * c + row * h + column * w, n, c, h, w};
+  }
+  operator Batch<const T>() const { return {data, n, c, h, w}; }
+};
+
+/// b(n, c, h, w) = 0 for all of the [N, C, H, W] elements.
+template <class T>
+void clear(const Batch<T>& b, Index N, Index C, Index H, Index W) {
+  for (Index n = 0; n < N; ++n) {
+    for (Index c = 0; c < C; ++c) {
+      for (Index h = 0; h < H; ++h) {
+        T* const row = b.data + n * b.n + c * b.c + h * b.h;
+        for (Index w = 0; w < W; ++w) row[w * b.w] = T(0);
+      }
+    }
+  }
+}
+
+/// One axis: output o under tap t reads source element o*stride + first + t*step, 0 outside [0, source);
+/// tap t is the kernel's element kernel_first + t*kernel_step.
+struct Axis {
+  Index outputs, source, stride, taps, first, step;
+  Index kernel_first = 0, kernel_step = 1;
+
+  Index lowest() const { return step < 0 ? first + (taps - 1) * step : first; }
+  Index reach() const { return (taps - 1) * (step < 0 ? -step : step); }  // highest tap less the lowest
+  Index phases() const { return std::min(stride, reach() + 1); }
+  /// Elements of one phase for n outputs.
+  Index length(Index n) const { return n + reach() / stride; }
+  /// Where tap t finds its element of output 0: its distance from the lowest.
+  Index distance(Index t) const { return first + t * step - lowest(); }
+  /// No output reads the padding.
+  bool inside() const { return lowest() >= 0 && lowest() + (outputs - 1) * stride + reach() < source; }
+  /// Whether tap t finds an element of the source for some output in [begin, begin + n).
+  bool reads(Index t, Index begin, Index n) const {
+    const Index at = first + t * step + begin * stride;
+    return at < source && at + (n - 1) * stride >= 0;
+  }
+  /// The axis of the outputs [begin, begin + n) under the taps [tap, tap + m).
+  Axis part(Index begin, Index n, Index tap, Index m) const {
+    return {n, source, stride, m, first + begin * stride + tap * step, step, kernel_first + tap * kernel_step, kernel_step};
+  }
+};
+
+/// Source elements laid out for runs: output (n, oh, ow) under tap (i, j) of channel c reads
+/// data[c*channel + offset(i, j) + n*image + oh*row + ow].
+template <class T>
+struct Laid {
+  T* data;
+  Index channel, image, row;
+  Index row_phase, column_phase;  // strides of the phases
+  Axis h, w;
+  bool copied;  // with room for a vector's end past any run
+
+  Index offset(Index i, Index j) const {
+    const Index dh = h.distance(i), dw = w.distance(j);
+    return dh % h.stride * row_phase + dh / h.stride * row + dw % w.stride * column_phase + dw / w.stride;
+  }
+  /// The offsets of all taps of the channels, in order, and the last one gather_ahead times more.
+  void offsets(Index channels, Index* to) const {
+    Index k = 0;
+    for (Index c = 0; c < channels; ++c) {
+      for (Index i = 0; i < h.taps; ++i) {
+        for (Index j = 0; j < w.taps; ++j) to[k++] = c * channel + offset(i, j);
+      }
+    }
+    std::fill_n(to + k, gather_ahead, to[k - 1]);
+  }
+};
+
+/// The elements that a padded copy takes for one image and channel.
+inline Index laid_size(const Axis& h, const Axis& w) {
+  return h.phases() * h.length(h.outputs) * w.phases() * w.length(w.outputs);
+}
+
+/// The layout of a padded copy at `copy`.
+template <class T>
+Laid<T> laid_at(T* copy, Index images, const Axis& h, const Axis& w) {
+  const Index columns = w.length(w.outputs), plane = h.length(h.outputs) * columns;
+  const Index image = h.phases() * w.phases() * plane;
+  return {copy, images * image, image, columns, w.phases() * plane, plane, h, w, true};
+}
+
+/// Calls f(plane of x, rows, columns, plane of the copy) for every plane of a padded copy of `images` images and
+/// `channels` channels: one for each phase of the strides.
+template <class T, class Copy, class F>
+void for_each_padded_plane(const Batch<T>& x, Index images, Index channels, const Axis& h, const Axis& w, Copy* copy,
+                           const F& f) {
+  const Index rows = h.length(h.outputs), columns = w.length(w.outputs);
+  for (Index c = 0; c < channels; ++c) {
+    for (Index n = 0; n < images; ++n) {
+      for (Index i = 0; i < h.phases(); ++i) {
+        for (Index j = 0; j < w.phases(); ++j, copy += rows * columns) {
+          f(x.data + n * x.n + c * x.c, Padded{h.source, h.lowest() + i, h.stride, rows},
+            Padded{w.source, w.lowest() + j, w.stride, columns}, copy);
+        }
+      }
+    }
+  }
+}
+
+/// Copies what the stencil reads of `images` images and `channels` channels, with zeros for the padding. `copy` has
+/// room for two vectors more.
+template <class T>
+Laid<const T> lay_out_copy(const Kernels<T>& k, const Batch<const T>& x, Index images, Index channels, const Axis& h,
+                           const Axis& w, T* copy) {
+  for_each_padded_plane(x, images, channels, h, w, copy,
+                        [&](const T* plane, const Padded& rows, const Padded& columns, T* to) {
+                          k.pad(plane, x.h, x.w, rows, columns, to);
+                        });
+  return laid_at<const T>(copy, images, h, w);
+}
+
+/// The same, where the source does not lie so already: it is used where it is then.
+template <class T>
+Laid<const T> lay_out(const Kernels<T>& k, const Batch<const T>& x, Index images, Index channels, const Axis& h,
+                      const Axis& w, T* copy) {
+  if (h.inside() && w.inside() && h.stride == 1 && w.stride == 1 && x.w == 1) {
+    return {x.data + h.lowest() * x.h + w.lowest(), x.c, x.n, x.h, 0, 0, h, w, false};
+  }
+  return lay_out_copy(k, x, images, channels, h, w, copy);
+}
+
+/// The adjoint of lay_out: adds what lies in the padded copy to the elements that it would have come from.
+template <class T>
+void add_back(const Kernels<T>& k, const Laid<T>& laid, Index images, Index channels, const Batch<T>& x) {
+  for_each_padded_plane(x, images, channels, laid.h, laid.w, laid.data,
+                        [&](T* plane, const Padded& rows, const Padded& columns, const T* from) {
+                          k.add_padded(from, rows, columns, plane, x.h, x.w);
+                        });
+}
+
+}  // namespace unfold::engine
