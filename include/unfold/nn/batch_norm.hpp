@@ -101,7 +101,7 @@ class BatchNormalization {
   /// Writes  dz over dy; dscales and dbias are added to
   void backward(TensorView<T, 4> dy_to_dz, TensorView<const T, 1> scales, TensorView<T, 1> dscales,
                 TensorView<T, 1> dbias) {
-    detail::require_forward(kept_, "BatchNormalization::backward");
+    if (!kept_) detail::fail_without_forward("BatchNormalization::backward");
     if (dy_to_dz.shape() != normalized_.shape()) {
       detail::fail("BatchNormalization::backward", "dy must be " + to_string(normalized_.shape()),
                    to_string(dy_to_dz.shape()));

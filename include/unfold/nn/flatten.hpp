@@ -31,8 +31,7 @@ class Flatten {
   TensorView<const T, 2> forward(const Tensor<T, 4>&& temporary, Mode = Mode::training) = delete;
 
   TensorView<const T, 4> backward(TensorView<const T, 2> dy, InputGradient = InputGradient::compute) const {
-    detail::require_forward(x_shape_.has_value(), "Flatten::backward");
-    const Shape<4>& x = *x_shape_;
+    const Shape<4>& x = detail::after_forward(x_shape_, "Flatten::backward");
     const Shape<2> rows{x[0], detail::inner_size(x)};
     if (dy.shape() != rows) detail::fail("Flatten::backward", "dy must be " + to_string(rows), to_string(dy.shape()));
     const Index step = dy.stride(1);

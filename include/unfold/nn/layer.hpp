@@ -9,6 +9,7 @@
 #include <unfold/core/tensor.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>  // std::exchange, std::move
@@ -37,16 +38,19 @@ concept LayerOn = requires(L& layer, const X& x, Mode mode, InputGradient input_
 
 namespace detail {
 
-/// Errors  StateError "unfold::<function>: call forward in training mode first" unless `ready`
-inline void require_forward(bool ready, std::string_view function) {
-  if (ready) return;
+/// Throws the StateError of a backward that follows no training forward.
+[[noreturn]] inline void fail_without_forward(std::string_view function) {
   std::string message = "unfold::";
   throw StateError(message.append(function).append(": call forward in training mode first"));
 }
 
-}  // namespace detail
-
-namespace detail {
+/// What a training forward has kept for backward.
+/// Errors  StateError if it has kept nothing
+template <class Kept>
+const Kept& after_forward(const std::optional<Kept>& kept, std::string_view function) {
+  if (!kept) fail_without_forward(function);
+  return *kept;
+}
 
 struct VisitsAnything {
   void operator()(auto&&...) const {}
@@ -71,16 +75,14 @@ auto with_prefix(std::string prefix, Visit& visit) {
 }
 
 template <class Layer, class Visit>
-void visit_state(Layer& layer, std::string prefix, Visit& visit) {
-  if constexpr (requires { layer.visit_state(VisitsAnything()); }) {
-    layer.visit_state(with_prefix(std::move(prefix), visit));
-  }
+void visit_state(Layer& layer, const std::string& prefix, Visit& visit) {
+  if constexpr (requires { layer.visit_state(VisitsAnything()); }) layer.visit_state(with_prefix(prefix, visit));
 }
 
 template <class Layer, class Visit>
-void visit_parameters(Layer& layer, std::string prefix, Visit& visit) {
+void visit_parameters(Layer& layer, const std::string& prefix, Visit& visit) {
   if constexpr (requires { layer.visit_parameters(VisitsAnything()); }) {
-    layer.visit_parameters(with_prefix(std::move(prefix), visit));
+    layer.visit_parameters(with_prefix(prefix, visit));
   }
 }
 
@@ -99,35 +101,25 @@ class KeptView {
     forget();
     return *this;
   }
-  KeptView(KeptView&& other) noexcept
-      : view_(std::exchange(other.view_, {})), kept_(std::exchange(other.kept_, false)) {}
+  KeptView(KeptView&& other) noexcept : view_(std::exchange(other.view_, std::nullopt)) {}
   KeptView& operator=(KeptView&& other) noexcept {
-    view_ = std::exchange(other.view_, {});
-    kept_ = std::exchange(other.kept_, false);
+    view_ = std::exchange(other.view_, std::nullopt);
     return *this;
   }
   ~KeptView() = default;
 
-  void keep(TensorView<const T, Rank> view) {
-    view_ = view;
-    kept_ = true;
-  }
-  void forget() {
-    view_ = {};
-    kept_ = false;
-  }
-  bool kept() const { return kept_; }
+  void keep(TensorView<const T, Rank> view) { view_ = view; }
+  void forget() { view_.reset(); }
+  bool kept() const { return view_.has_value(); }
 
   /// The view. `function` names the caller, e.g. "Conv2D::backward".
   /// Errors  StateError if none is kept: forward was not called, or in inference mode, or the layer is a copy
   const TensorView<const T, Rank>& get(std::string_view function) const {
-    detail::require_forward(kept_, function);
-    return view_;
+    return detail::after_forward(view_, function);
   }
 
  private:
-  TensorView<const T, Rank> view_;
-  bool kept_ = false;
+  std::optional<TensorView<const T, Rank>> view_;
 };
 
 }  // namespace unfold

@@ -85,9 +85,9 @@ class PoolWindows {
 /// Errors  StateError if there are no windows, that is, no training forward; ShapeError if dy is not their y's
 inline const PoolWindows& windows_for(const char* function, const std::optional<PoolWindows>& windows,
                                       const Shape<4>& dy) {
-  require_forward(windows.has_value(), function);
-  if (dy != windows->y_shape()) fail(function, "dy must be " + to_string(windows->y_shape()), to_string(dy));
-  return *windows;
+  const PoolWindows& kept = after_forward(windows, function);
+  if (dy != kept.y_shape()) fail(function, "dy must be " + to_string(kept.y_shape()), to_string(dy));
+  return kept;
 }
 
 }  // namespace detail
@@ -127,7 +127,7 @@ class MaxPool2D {
           for (Index iw = window.left; iw < window.right; ++iw) {
             const T& value = image(ih, iw);
             const T& largest = image(ih_max, iw_max);
-            if (largest < value || (value != value && largest == largest)) ih_max = ih, iw_max = iw;
+            if (largest < value || (detail::is_nan(value) && !detail::is_nan(largest))) ih_max = ih, iw_max = iw;
           }
         }
         y(oh, ow) = image(ih_max, iw_max);

@@ -63,7 +63,7 @@ class Residual {
   void forward(Tensor<T, 4>&& temporary, Mode = Mode::training) = delete;  // the branches keep a view of x
 
   const Tensor<T, 4>& backward(View dy, InputGradient input_gradient = InputGradient::compute) {
-    detail::require_forward(kept_, "Residual::backward");
+    if (!kept_) detail::fail_without_forward("Residual::backward");
     if (dy.shape() != y_.shape()) {
       detail::fail("Residual::backward", "dy must be " + to_string(y_.shape()), to_string(dy.shape()));
     }

@@ -22,6 +22,12 @@ concept CarriesDerivatives = requires(const T& a) {
   T(a.value(), a.derivatives());
 };
 
+/// True for the one value that differs from itself.
+template <Ordered T>
+bool is_nan(const T& value) {
+  return value != value;  // NOLINT(misc-redundant-expression): std::isnan knows the built-in scalars alone
+}
+
 /// A real constant as a T, through the type in which T's own literals are written.
 template <class T>
 T constant(long double value) {
