@@ -23,7 +23,7 @@ namespace detail {
 
 /// Worker threads that own their Workspace from the start, so that no later task allocates it.
 struct WorkerEnvironment : Eigen::StlThreadEnvironment {
-  EnvThread* CreateThread(std::function<void()> run) {
+  static EnvThread* CreateThread(std::function<void()> run) {
     return new EnvThread([run = std::move(run)] {
       Workspace::block();
       run();

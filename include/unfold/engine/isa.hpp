@@ -5,6 +5,7 @@
 #include <unfold/core/error.hpp>
 
 #include <concepts>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -17,7 +18,7 @@ concept FloatOrDouble = std::same_as<T, float> || std::same_as<T, double>;
 
 namespace engine {
 
-enum class Isa : unsigned char { baseline, avx2, avx512 };
+enum class Isa : std::uint8_t { baseline, avx2, avx512 };
 
 inline bool supported(Isa isa) {
 #if defined(__x86_64__)

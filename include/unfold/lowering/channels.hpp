@@ -75,6 +75,7 @@ class Channels : public detail::ChannelsExpression<T> {
    public:
     explicit NoAlias(Base& view) : view_(view) {}
     template <class E>
+    // NOLINTNEXTLINE(misc-unconventional-assign-operator): gives the destination, as Eigen's NoAlias does
     Base& operator=(const Eigen::MatrixBase<E>& e) {
       if constexpr (detail::WritesAnyView<E>::value) return view_.noalias() = e.derived();
       return view_ = e.derived();

@@ -239,11 +239,11 @@ namespace Eigen::internal {
 template <class E>
   requires unfold::detail::PatchFactor<E>::value
 struct evaluator_traits<E> : evaluator_traits_base<E> {
-  typedef unfold::detail::PatchShape Shape;
+  using Shape = unfold::detail::PatchShape;
 };
 template <>
 struct AssignmentKind<DenseShape, unfold::detail::PatchShape> {
-  typedef Dense2Dense Kind;
+  using Kind = Dense2Dense;
 };
 
 template <class Lhs, class Rhs, int Tag>

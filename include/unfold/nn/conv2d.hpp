@@ -69,9 +69,9 @@ class Conv2D {
         weights_(
             {options.out_channels, options.in_channels / options.groups, options.kernel.height, options.kernel.width}),
         bias_(Shape<1>(options.out_channels)),
-        scales_(Shape<1>(normalized() ? options.out_channels : 0)) {
+        scales_(Shape<1>(options.batch_norm != BatchNorm::none ? options.out_channels : 0)) {
     scales_.value.fill(T(1));
-    if (normalized()) batch_norm_.emplace(options.batch_norm, options.out_channels);
+    if (options.batch_norm != BatchNorm::none) batch_norm_.emplace(options.batch_norm, options.out_channels);
   }
 
   /// Starts anew: weights drawn from a normal distribution, bias zero, scales one, all else as constructed.
@@ -98,7 +98,7 @@ class Conv2D {
   ///         normalisation is to be trained on less than two samples a channel
   const Tensor<T, 4>& forward(TensorView<const T, 4> x, Mode mode = Mode::training) {
     const Conv2DGeometry g = conv2d_geometry("Conv2D::forward", options_, x.shape());
-    if (normalized() && mode == Mode::training && g.P() < 2) {
+    if (batch_norm_ && mode == Mode::training && g.P() < 2) {
       detail::fail("Conv2D::forward", "batch normalisation in training needs N*OH*OW >= 2",
                    "x " + to_string(x.shape()));
     }
@@ -108,7 +108,7 @@ class Conv2D {
       const auto W_g = filters(weights_.value, group);                        // [OC/G, K]
       channels(y_, g.G, group).noalias() = W_g * im2col(x, options_, group);  // [OC/G, P]
     });
-    if (normalized()) {
+    if (batch_norm_) {
       batch_norm_->forward(y_, scales_.value, bias_.value, mode);
     } else if (options_.bias) {
       detail::add_to_channels(TensorView<const T, 1>(bias_.value), TensorView<T, 4>(y_));
@@ -153,7 +153,7 @@ class Conv2D {
     detail::check("Conv2D::update", args);
     detail::sgd_step(weights_, args, learning_rate_scale, true);
     if (options_.bias) detail::sgd_step(bias_, args, learning_rate_scale, false);
-    if (normalized()) detail::sgd_step(scales_, args, learning_rate_scale, false);
+    if (batch_norm_) detail::sgd_step(scales_, args, learning_rate_scale, false);
   }
 
   /// [OC, IC/G, KH, KW]; [OC], or [0] without a bias; [OC], or [0] without batch normalisation.
@@ -181,7 +181,7 @@ class Conv2D {
       visit("bias", TensorView<T, 1>(bias_.value));
       visit("bias.velocity", TensorView<T, 1>(bias_.velocity));
     }
-    if (normalized()) {
+    if (batch_norm_) {
       visit("scales", TensorView<T, 1>(scales_.value));
       visit("scales.velocity", TensorView<T, 1>(scales_.velocity));
       visit("running_mean", batch_norm_->running_mean());
@@ -194,19 +194,17 @@ class Conv2D {
   void visit_parameters(Visit&& visit) {
     visit("weights", weights(), weight_gradient());
     if (options_.bias) visit("bias", bias(), bias_gradient());
-    if (normalized()) visit("scales", scales(), scale_gradient());
+    if (batch_norm_) visit("scales", scales(), scale_gradient());
   }
 
   /// This layer's factor on every learning rate.
-  double learning_rate_scale = 1;
+  double learning_rate_scale = 1;  // NOLINT(misc-non-private-member-variables-in-classes): any number is right
 
  private:
-  static const Conv2DOptions& checked(const Conv2DOptions& options) {
+  static Conv2DOptions checked(const Conv2DOptions& options) {
     detail::check_options("Conv2D", options);
     return options;
   }
-
-  bool normalized() const { return options_.batch_norm != BatchNorm::none; }
 
   /// The bias, or its gradient, as the user sees it: nothing where the layer has none.
   template <class Bias>
@@ -222,16 +220,16 @@ class Conv2D {
   TensorView<const T, 4> output_gradient(const TensorView<const T, 4>& dy) {
     const Activation f = options_.activation;
     TensorView<const T, 4> dz = dy;
-    if (f != Activation::linear || normalized()) {
+    if (f != Activation::linear || batch_norm_) {
       dz_.assign(dy);
       if (f != Activation::linear) {
         const Tensor<T, 4>& at = slope_from_input(f) ? z_ : y_;
         activation_gradient(f, at.data(), dz_.data(), dz_.data(), dz_.size());
       }
-      if (normalized()) batch_norm_->backward(dz_, scales_.value, scales_.gradient, bias_.gradient);
+      if (batch_norm_) batch_norm_->backward(dz_, scales_.value, scales_.gradient, bias_.gradient);
       dz = dz_;
     }
-    if (options_.bias && !normalized()) detail::add_channel_sums(dz, TensorView<T, 1>(bias_.gradient));
+    if (options_.bias && !batch_norm_) detail::add_channel_sums(dz, TensorView<T, 1>(bias_.gradient));
     return dz;
   }
 

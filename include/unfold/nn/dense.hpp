@@ -141,7 +141,7 @@ class Dense {
   }
 
   /// This layer's factor on every learning rate.
-  double learning_rate_scale = 1;
+  double learning_rate_scale = 1;  // NOLINT(misc-non-private-member-variables-in-classes): any number is right
 
  private:
   static Shape<2> weight_shape(const DenseOptions& options) {
