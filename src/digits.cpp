@@ -8,7 +8,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>  // std::sqrt, exact by IEEE 754
+#include <cmath>  // std::lround; std::sqrt, exact by IEEE 754
 #include <vector>
 
 namespace unfold::program {
@@ -221,7 +221,7 @@ void draw_digit(std::uint64_t seed, Index index, TensorView<std::uint8_t, 2> ima
     for (Index x = 0; x < digit_extent; ++x) {
       const double cover = ink[static_cast<std::size_t>(y * digit_extent + x)];
       const double value = 255 * writing.ink * cover + writing.noise * random.normal();
-      image(y, x) = static_cast<std::uint8_t>(std::clamp(value, 0.0, 255.0) + 0.5);
+      image(y, x) = static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0, 255.0)));
     }
   }
 }

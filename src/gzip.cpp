@@ -4,6 +4,7 @@
 #include <unfold/io/file.hpp>
 
 #include <fmt/format.h>
+#define ZLIB_CONST  // what zlib only reads it then takes as const
 #include <zlib.h>
 
 #include <algorithm>
@@ -41,7 +42,7 @@ std::vector<std::byte> unpack_gzip(std::span<const std::byte> packed, std::strin
     if (status == Z_STREAM_END) inflateReset(&stream);
     if (written == unpacked.size()) unpacked.resize(written + chunk);
     const std::size_t in = std::min(chunk, packed.size() - read), out = std::min(chunk, unpacked.size() - written);
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(packed.data() + read));  // zlib only reads there
+    stream.next_in = reinterpret_cast<const Bytef*>(packed.data() + read);
     stream.avail_in = static_cast<uInt>(in);
     stream.next_out = reinterpret_cast<Bytef*>(unpacked.data() + written);
     stream.avail_out = static_cast<uInt>(out);

@@ -6,6 +6,7 @@
 namespace unfold::program {
 namespace {
 
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): nothing else is within a handler's reach
 std::atomic<bool> caught = false;
 static_assert(std::atomic<bool>::is_always_lock_free);  // else a handler may not touch it
 
@@ -28,6 +29,7 @@ Interrupt::~Interrupt() {
   sigaction(SIGTERM, &old_term_, nullptr);
 }
 
+// NOLINTNEXTLINE(readability-convert-member-functions-to-static): only while one lives is there an answer
 bool Interrupt::requested() const { return caught; }
 
 }  // namespace unfold::program

@@ -96,12 +96,13 @@ std::optional<Padding2D> padding_of(std::string_view text) {
 template <class Value, class Parse>
 void add(CLI::App& command, const std::string& flag, Value& value, const std::string& form, const std::string& rule,
          const std::string& description, const Parse& parse) {
-  const auto read = [&value, flag, rule, parse](const std::string& text) {
-    const std::optional<Value> parsed = parse(text);
-    if (!parsed) throw UsageError(fmt::format("{} must be {}, got {}", flag, rule, text));
+  const auto read = [&value, flag, rule, parse](const CLI::results_t& texts) {  // one, as an option takes one
+    const std::optional<Value> parsed = parse(texts.front());
+    if (!parsed) throw UsageError(fmt::format("{} must be {}, got {}", flag, rule, texts.front()));
     value = *parsed;
+    return true;
   };
-  command.add_option_function<std::string>(flag, read, description)->option_text(form);
+  command.add_option(flag, read, description)->option_text(form);
 }
 
 /// An integer in [least, most]; a billion is more than anything here can be.

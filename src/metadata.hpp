@@ -29,7 +29,8 @@ std::string text_of(const Value& value) {
 template <class Value>
 void read_value(const Metadata& metadata, const std::string& file, const std::string& key, Value& value) {
   const auto entry = metadata.find(key);
-  if (entry == metadata.end()) throw FormatError(fmt::format("{}: metadata \"{}\" must be there, got none", file, key));
+  if (entry == metadata.end())
+    throw FormatError(fmt::format(R"({}: metadata "{}" must be there, got none)", file, key));
   const std::string& text = entry->second;
   bool understood = false;
   if constexpr (NamedEnumeration<Value>) {
@@ -40,7 +41,7 @@ void read_value(const Metadata& metadata, const std::string& file, const std::st
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     understood = error == std::errc() && end == text.data() + text.size();
   }
-  if (!understood) throw FormatError(fmt::format("{}: metadata \"{}\" cannot be read, got \"{}\"", file, key, text));
+  if (!understood) throw FormatError(fmt::format(R"({}: metadata "{}" cannot be read, got "{}")", file, key, text));
 }
 
 }  // namespace unfold::program

@@ -38,14 +38,14 @@ TrainOptions resumed_options(const TrainOptions& caller, const std::set<std::str
   for_each_option(options, [&](std::string_view name, auto& value) {
     const auto asked = value;
     read_value(stored, file, std::string(name), value);
-    if (given.count(std::string(name)) != 0 && asked != value && name != "epochs") refuse(name, asked, value);
+    if (given.contains(std::string(name)) && asked != value && name != "epochs") refuse(name, asked, value);
   });
-  if (given.count("epochs") != 0 && caller.epochs != options.epochs) {
+  if (given.contains("epochs") && caller.epochs != options.epochs) {
     const bool only_longer = options.schedule == Schedule::constant && caller.epochs > options.epochs;
     if (!only_longer) refuse("epochs", caller.epochs, options.epochs);
     options.epochs = caller.epochs;
   }
-  if (given.count("data") == 0 && stored.count("data") != 0) options.data = stored.at("data");
+  if (!given.contains("data") && stored.contains("data")) options.data = stored.at("data");
   return options;
 }
 

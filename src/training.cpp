@@ -71,7 +71,10 @@ class Training {
   }
 
   void run() {
-    if (state_.epoch == options_.epochs) return print_line("all epochs are done already");
+    if (state_.epoch == options_.epochs) {
+      print_line("all epochs are done already");
+      return;
+    }
     const Interrupt interrupt;
     const Stopwatch stopwatch;
     std::filesystem::create_directories(options_.out);
@@ -84,7 +87,10 @@ class Training {
       random.set_state(state_.generator);
       const Pass pass(data_.training.size(), options_.shift, random);
       const std::optional<Score> held_out = train_epoch(pass, interrupt) ? evaluate(interrupt) : std::nullopt;
-      if (!held_out) return stop();
+      if (!held_out) {
+        stop();
+        return;
+      }
       accuracy = part(held_out->correct, data_.held_out.size());
       const EpochRow row{.epoch = state_.epoch + 1,
                          .learning_rate = learning_rate(batches_ - 1),
@@ -193,12 +199,12 @@ class Training {
 
 void train(const TrainOptions& options, const std::set<std::string>& given) {
   TrainOptions effective = options;
-  if (given.count("learning-rate") == 0) effective.learning_rate = default_learning_rate(options.model);
+  if (!given.contains("learning-rate")) effective.learning_rate = default_learning_rate(options.model);
   Metadata stored;
   if (!options.resume.empty()) {
     stored = Safetensors(options.resume).metadata();
     effective = resumed_options(options, given, stored);  // the stored learning rate too
-    if (given.count("out") == 0) effective.out = options.resume.parent_path();
+    if (!given.contains("out")) effective.out = options.resume.parent_path();
   }
   const Dataset data = effective.data.empty() ? drawn_digits() : read_dataset(effective.data);
   Training training(effective, data);
