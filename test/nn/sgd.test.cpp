@@ -37,7 +37,7 @@ TEMPLATE_TEST_CASE("Three steps with momentum and decay follow the table", "", f
   auto q = parameter<T>(4);
   for (const auto& [dq, v, value] : table) {
     q.gradient.fill(T(dq));
-    detail::sgd_step(q, args, 1, true);
+    sgd_step(q, args);
     for (Index i = 0; i < 3; ++i) {
       CHECK(q.velocity(i) == T(v));
       CHECK(q.value(i) == T(value));
@@ -51,7 +51,7 @@ TEST_CASE("Without decay, as a bias, the same gradients make other steps") {
   auto q = parameter<float>(4);
   for (const auto& [dq, v, value] : table) {
     q.gradient.fill(static_cast<float>(dq));
-    detail::sgd_step(q, args, 1, false);
+    sgd_step(q, args, 1, WeightDecay::skip);
     CHECK(q.velocity(2) == v);
     CHECK(q.value(2) == value);
   }
@@ -60,12 +60,12 @@ TEST_CASE("Without decay, as a bias, the same gradients make other steps") {
 TEST_CASE("The learning rate is scaled and divided by the batch; momentum is not") {
   auto q = parameter<double>(1);
   q.gradient.fill(8);
-  detail::sgd_step(q, {.learning_rate = 0.5, .batch = 4}, 2, true);
+  sgd_step(q, {.learning_rate = 0.5, .batch = 4}, 2);
   CHECK(q.velocity(0) == 8);
   CHECK(q.value(0) == 1 - 0.5 * 2 / 4 * 8);
   q = parameter<double>(1);
   q.gradient.fill(8);
-  detail::sgd_step(q, {.learning_rate = 0.5}, 0, true);  // a layer that does not learn
+  sgd_step(q, {.learning_rate = 0.5}, 0);  // a layer that does not learn
   CHECK(q.value(0) == 1);
   CHECK(q.velocity(0) == 8);
 }
@@ -73,8 +73,8 @@ TEST_CASE("The learning rate is scaled and divided by the batch; momentum is not
 TEST_CASE("Each element has its own velocity") {
   Parameter<float, 2> q({2, 2});
   for (Index i = 0; i < 4; ++i) q.gradient.data()[i] = static_cast<float>(i);
-  detail::sgd_step(q, {.learning_rate = 1, .momentum = 1}, 1, true);
-  detail::sgd_step(q, {.learning_rate = 1, .momentum = 1}, 1, true);
+  sgd_step(q, {.learning_rate = 1, .momentum = 1});
+  sgd_step(q, {.learning_rate = 1, .momentum = 1});
   for (Index i = 0; i < 4; ++i) CHECK(q.value.data()[i] == static_cast<float>(-3 * i));
 }
 
@@ -84,7 +84,7 @@ TEST_CASE("A step spends the gradient: it can be read, and the next backward sta
   q.gradient.fill(3);
   q.begin_gradient();
   CHECK(q.gradient(0) == 3);
-  detail::sgd_step(q, {.learning_rate = 1}, 1, true);
+  sgd_step(q, {.learning_rate = 1});
   CHECK(q.gradient(0) == 3);
   q.begin_gradient();
   CHECK(q.gradient(0) == 0);
@@ -95,7 +95,7 @@ TEST_CASE("Derivatives of a dual gradient pass through the step") {
   Parameter<Dual, 1> q(Shape<1>(1));
   q.value(0) = Dual(1, Eigen::Vector2d(1, 0));
   q.gradient(0) = Dual(2, Eigen::Vector2d(0, 1));
-  detail::sgd_step(q, {.learning_rate = 0.5}, 1, false);
+  sgd_step(q, {.learning_rate = 0.5}, 1, WeightDecay::skip);
   CHECK(q.value(0).value() == 0);
   CHECK(q.value(0).derivatives() == Eigen::Vector2d(1, -0.5));
 }
@@ -104,7 +104,7 @@ TEST_CASE("Each wrong argument of an update is named with what was given") {
   constexpr double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
   const auto message = [](const SgdArgs& wrong) {
     try {
-      detail::check("Conv2D::update", wrong);
+      check_sgd_args("Conv2D::update", wrong);
     } catch (const ShapeError& error) {
       return std::string(error.what());
     }
@@ -119,4 +119,16 @@ TEST_CASE("Each wrong argument of an update is named with what was given") {
   CHECK(message({.learning_rate = 1, .decay = nan}) == update + "decay must be finite and >= 0, got nan");
   CHECK(message({.learning_rate = 1, .batch = 0}) == update + "batch must be >= 1, got 0");
   CHECK(message({.learning_rate = -1, .momentum = 2, .decay = 3, .batch = 1}) == "no error");
+}
+
+TEST_CASE("A step with a wrong argument changes nothing") {
+  auto q = parameter<float>(4);
+  q.gradient.fill(3);
+  q.velocity.fill(2);
+  CHECK_THROWS_MATCHES(sgd_step(q, {.learning_rate = 1, .momentum = 0.5, .batch = 0}), ShapeError,
+                       Message("unfold::sgd_step: batch must be >= 1, got 0"));
+  CHECK(q.value(0) == 4);
+  CHECK(q.velocity(0) == 2);
+  q.begin_gradient();
+  CHECK(q.gradient(0) == 3);  // not spent
 }

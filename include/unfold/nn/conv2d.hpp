@@ -150,10 +150,10 @@ class Conv2D {
   /// One step of gradient descent on every parameter; the gradients are spent (see Parameter).
   /// Errors  ShapeError if an argument breaks its rule
   void update(const SgdArgs& args) {
-    detail::check("Conv2D::update", args);
-    detail::sgd_step(weights_, args, learning_rate_scale, true);
-    if (options_.bias) detail::sgd_step(bias_, args, learning_rate_scale, false);
-    if (batch_norm_) detail::sgd_step(scales_, args, learning_rate_scale, false);
+    check_sgd_args("Conv2D::update", args);
+    sgd_step(weights_, args, learning_rate_scale);
+    if (options_.bias) sgd_step(bias_, args, learning_rate_scale, WeightDecay::skip);
+    if (batch_norm_) sgd_step(scales_, args, learning_rate_scale, WeightDecay::skip);
   }
 
   /// [OC, IC/G, KH, KW]; [OC], or [0] without a bias; [OC], or [0] without batch normalisation.

@@ -108,9 +108,9 @@ class Dense {
 
   /// Errors  ShapeError if an argument breaks its rule
   void update(const SgdArgs& args) {
-    detail::check("Dense::update", args);
-    detail::sgd_step(weights_, args, learning_rate_scale, true);
-    if (options_.bias) detail::sgd_step(bias_, args, learning_rate_scale, false);
+    check_sgd_args("Dense::update", args);
+    sgd_step(weights_, args, learning_rate_scale);
+    sgd_step(bias_, args, learning_rate_scale, WeightDecay::skip);
   }
 
   /// [OC, IC]; [OC], or [0] without a bias.

@@ -7,6 +7,7 @@
 #include <unfold/nn/scalar.hpp>
 
 #include <cmath>  // std::isfinite
+#include <cstdint>
 
 namespace unfold {
 
@@ -17,6 +18,9 @@ struct SgdArgs {
   double learning_rate, momentum = 0, decay = 0;
   Index batch = 1;
 };
+
+/// Whether a step pulls the parameter towards zero too: weights yes, biases and scales no.
+enum class WeightDecay : std::uint8_t { apply, skip };
 
 /// A trainable tensor q, its gradient dq = dLoss/dq, and its velocity.
 /// Gradients are summed over `backward` calls until an update spends them: they can still be read
@@ -35,30 +39,37 @@ struct Parameter {
   bool gradient_spent = false;
 };
 
-namespace detail {
-
-/// Errors: ShapeError if an argument of the update breaks its rule.
-inline void check(const char* function, const SgdArgs& args) {
+/// The rules of an update's arguments. A layer's `update` that begins with this check names itself in the error.
+///
+/// Errors  ShapeError of `function`, e.g. "Conv2D::update", unless the learning rate is finite, momentum and decay
+///         are finite and >= 0, and batch >= 1
+inline void check_sgd_args(const char* function, const SgdArgs& args) {
   const auto finite = [](double value) { return std::isfinite(value); };
-  require(finite(args.learning_rate), function, "learning_rate must be finite", args.learning_rate);
-  require(finite(args.momentum) && args.momentum >= 0, function, "momentum must be finite and >= 0", args.momentum);
-  require(finite(args.decay) && args.decay >= 0, function, "decay must be finite and >= 0", args.decay);
-  require(args.batch >= 1, function, "batch must be >= 1", args.batch);
+  detail::require(finite(args.learning_rate), function, "learning_rate must be finite", args.learning_rate);
+  detail::require(finite(args.momentum) && args.momentum >= 0, function, "momentum must be finite and >= 0",
+                  args.momentum);
+  detail::require(finite(args.decay) && args.decay >= 0, function, "decay must be finite and >= 0", args.decay);
+  detail::require(args.batch >= 1, function, "batch must be >= 1", args.batch);
 }
 
 /// One step of a parameter, and its gradient is spent.
 ///
 ///   v = momentum*v + dq + decay*batch*q ;   q -= (learning_rate*scale/batch) * v
 ///
-/// Writes  value, velocity; the gradient keeps its numbers
+/// `scale` is a layer's own factor on the learning rate.
+///
+/// Writes  value, velocity; the gradient keeps its numbers until the next begin_gradient()
+/// Errors  ShapeError as check_sgd_args(); nothing is changed then
 /// Cost    one pass over the three tensors
 /// Source  the update of the listing, with positive gradients and a velocity of its own (docs/05_update.md)
 template <class T, int Rank>
-void sgd_step(Parameter<T, Rank>& parameter, const SgdArgs& args, double scale, bool decays) {
+void sgd_step(Parameter<T, Rank>& parameter, const SgdArgs& args, double scale = 1,
+              WeightDecay weight_decay = WeightDecay::apply) {
+  check_sgd_args("sgd_step", args);
   const double batch = static_cast<double>(args.batch);
-  const T momentum = constant<T>(args.momentum);
-  const T decay = constant<T>(decays ? args.decay * batch : 0.0);
-  const T step = constant<T>(args.learning_rate * scale / batch);
+  const T momentum = detail::constant<T>(args.momentum);
+  const T decay = detail::constant<T>(weight_decay == WeightDecay::apply ? args.decay * batch : 0.0);
+  const T step = detail::constant<T>(args.learning_rate * scale / batch);
   T* const q = parameter.value.data();
   T* const v = parameter.velocity.data();
   const T* const dq = parameter.gradient.data();
@@ -69,5 +80,4 @@ void sgd_step(Parameter<T, Rank>& parameter, const SgdArgs& args, double scale, 
   parameter.gradient_spent = true;
 }
 
-}  // namespace detail
 }  // namespace unfold
