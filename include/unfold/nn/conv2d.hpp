@@ -40,6 +40,15 @@ void add_channel_sums(const TensorView<const T, 4>& dy, const TensorView<T, 1>& 
   });
 }
 
+/// w ~ sqrt(2 / K) * N(0, 1), drawn in memory's order.   Shape   w [OC, ...], K elements for each output
+template <class T, int Rank>
+void draw_weights(Tensor<T, Rank>& w, std::uint64_t seed) {
+  const Index K = w.size() / w.shape(0);
+  const double deviation = std::sqrt(2.0 / static_cast<double>(K));
+  Random random(seed);
+  for (Index i = 0; i < w.size(); ++i) w.data()[i] = constant<T>(deviation * random.normal());
+}
+
 }  // namespace detail
 
 /// One convolutional layer of a network in training. Per group g of channels:
@@ -82,12 +91,7 @@ class Conv2D {
   void initialize(std::uint64_t seed) {
     Conv2D fresh(options_);
     fresh.learning_rate_scale = learning_rate_scale;
-    const Shape<4> w = fresh.weights_.value.shape();
-    const double deviation = std::sqrt(2.0 / static_cast<double>(w[1] * w[2] * w[3]));
-    Random random(seed);
-    for (Index i = 0; i < fresh.weights_.value.size(); ++i) {
-      fresh.weights_.value.data()[i] = detail::constant<T>(deviation * random.normal());
-    }
+    detail::draw_weights(fresh.weights_.value, seed);
     *this = std::move(fresh);
   }
 

@@ -11,7 +11,8 @@ namespace unfold {
 namespace detail {
 
 /// Errors  ShapeError unless the argument has this shape
-inline void check_shape(const char* function, const char* argument, const Shape<4>& expected, const Shape<4>& got) {
+template <int Rank>
+void check_shape(const char* function, const char* argument, const Shape<Rank>& expected, const Shape<Rank>& got) {
   if (got != expected) fail(function, argument + (" must be " + to_string(expected)), to_string(got));
 }
 

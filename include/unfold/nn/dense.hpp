@@ -50,17 +50,13 @@ class Dense {
 
   /// Parameters are zero until initialize().
   explicit Dense(const DenseOptions& options)
-      : options_(options), weights_(weight_shape(options)), bias_(Shape<1>(options.outputs)) {}
+      : options_(options), weights_(weight_shape(options)), bias_(Shape<1>(options.bias ? options.outputs : 0)) {}
 
   /// Starts anew: weights ~ sqrt(2 / IC) * N(0, 1), all else zero.
   void initialize(std::uint64_t seed) {
     Dense fresh(options_);
     fresh.learning_rate_scale = learning_rate_scale;
-    const double deviation = std::sqrt(2.0 / static_cast<double>(options_.inputs));
-    Random random(seed);
-    for (Index i = 0; i < fresh.weights_.value.size(); ++i) {
-      fresh.weights_.value.data()[i] = T(deviation * random.normal());
-    }
+    detail::draw_weights(fresh.weights_.value, seed);
     *this = std::move(fresh);
   }
 
@@ -86,9 +82,7 @@ class Dense {
   /// dx is empty if skipped.
   const Tensor<T, 2>& backward(TensorView<const T, 2> dy, InputGradient input_gradient = InputGradient::compute) {
     const TensorView<const T, 2>& x = x_.get("Dense::backward");
-    if (dy.shape() != y_.shape()) {
-      detail::fail("Dense::backward", "dy must be " + to_string(y_.shape()), to_string(dy.shape()));
-    }
+    detail::check_shape("Dense::backward", "dy", y_.shape(), dy.shape());
     weights_.begin_gradient();
     bias_.begin_gradient();
 
@@ -115,13 +109,13 @@ class Dense {
 
   /// [OC, IC]; [OC], or [0] without a bias.
   TensorView<T, 2> weights() { return weights_.value; }
-  TensorView<T, 1> bias() { return used(bias_.value); }
+  TensorView<T, 1> bias() { return bias_.value; }
   TensorView<const T, 2> weights() const { return weights_.value; }
-  TensorView<const T, 1> bias() const { return used(bias_.value); }
+  TensorView<const T, 1> bias() const { return bias_.value; }
   TensorView<T, 2> weight_gradient() { return weights_.gradient; }
-  TensorView<T, 1> bias_gradient() { return used(bias_.gradient); }
+  TensorView<T, 1> bias_gradient() { return bias_.gradient; }
   TensorView<const T, 2> weight_gradient() const { return weights_.gradient; }
-  TensorView<const T, 1> bias_gradient() const { return used(bias_.gradient); }
+  TensorView<const T, 1> bias_gradient() const { return bias_.gradient; }
 
   const DenseOptions& options() const { return options_; }
 
@@ -152,15 +146,9 @@ class Dense {
 
   Conv2DOptions convolution() const { return {.in_channels = options_.inputs, .out_channels = options_.outputs}; }
 
-  /// The bias, or its gradient, as the user sees it: nothing where the layer has none.
-  template <class Bias>
-  auto used(Bias& bias) const {
-    return bias.slice(0, 0, options_.bias ? bias.size() : 0);
-  }
-
   DenseOptions options_;
   Parameter<T, 2> weights_;  // [OC, IC]
-  Parameter<T, 1> bias_;     // [OC], zero and unseen without a bias
+  Parameter<T, 1> bias_;     // [OC], or [0]
   KeptView<T, 2> x_;         // [N, IC]
   Tensor<T, 2> z_, y_, dz_;  // [N, OC]; z, before the activation, only where its slope needs it
   Tensor<T, 2> dx_;          // [N, IC]
