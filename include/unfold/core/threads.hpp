@@ -87,11 +87,16 @@ inline bool& inside_task() {
   return inside;
 }
 
-/// Calls f(task) for every task in [0, tasks), each once, on up to threads() threads, the caller among
-/// them; returns when all are done. Which thread runs a task, and when, is not fixed: tasks must write
-/// to disjoint places. The first exception of a task is thrown again here; tasks not begun are dropped.
-template <class F>
-void parallel_for(Index tasks, const F& f) {
+/// A task by number, whatever it is: one instance of the loop below serves all.
+struct Task {
+  void (*call)(const void* f, Index task);
+  const void* f;
+
+  void operator()(Index task) const { call(f, task); }
+};
+
+/// The loop of parallel_for.
+inline void run_tasks(Index tasks, const Task& f) {
   std::shared_ptr<ThreadPool> pool;
   if (tasks > 1 && !inside_task()) pool = ThreadSetting::instance().pool();
   if (!pool) {
@@ -100,7 +105,7 @@ void parallel_for(Index tasks, const F& f) {
   }
   const Index helpers = tasks - 1 < pool->NumThreads() ? tasks - 1 : pool->NumThreads();
   struct Job {
-    const F& f;
+    const Task& f;
     Index tasks;
     Eigen::Barrier done;
     std::atomic<Index> next{0};
@@ -128,6 +133,14 @@ void parallel_for(Index tasks, const F& f) {
   job.work();
   job.done.Wait();
   if (job.error) std::rethrow_exception(job.error);
+}
+
+/// Calls f(task) for every task in [0, tasks), each once, on up to threads() threads, the caller among
+/// them; returns when all are done. Which thread runs a task, and when, is not fixed: tasks must write
+/// to disjoint places. The first exception of a task is thrown again here; tasks not begun are dropped.
+template <class F>
+void parallel_for(Index tasks, const F& f) {
+  run_tasks(tasks, {[](const void* task_function, Index task) { (*static_cast<const F*>(task_function))(task); }, &f});
 }
 
 }  // namespace detail

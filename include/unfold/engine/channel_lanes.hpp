@@ -73,11 +73,9 @@ struct Reached {
 
 /// Adds to, or starts, the sums of one row of pixels, of one image or of two neighbours: sums [images, columns, wide].
 template <class T>
-void sum_row(const Kernels<T>& k, const Taps& taps, const Laid<const T>& laid, const Index* offsets, const T* row,
+void sum_row(const Tiles<T>& tiles, const Taps& taps, const Laid<const T>& laid, const Index* offsets, const T* row,
              Index r, Index images, Index columns, const T* b, Index wide, T* sums, bool first) {
-  const TileSet<T>& set = k.tiles;
-  const Tiles<T>& tiles = (images == 2 ? set.two_stretches : set.neighbours)[wide / k.lanes - 1];
-  const Index tile_columns = equal_part(columns, set.neighbours[0].rows);
+  const Index tile_columns = equal_part(columns, tiles.rows);
   const TapOrder order(taps);
   const Reached kh(taps.h, r, 1);
   const bool joined = kh.first == 0 && kh.end == taps.h.taps;  // the stretches of all kernel columns are one
@@ -88,7 +86,12 @@ void sum_row(const Kernels<T>& k, const Taps& taps, const Laid<const T>& laid, c
     for (Index j = kw.first; j < kw.end && kh.first < kh.end; j += joined ? kw.end - kw.first : 1) {
       const Index tap = order.at(0, kh.first, j);
       const Index depth = joined ? order.at(0, 0, kw.end - kw.first) : order.at(0, kh.end - kh.first, 0);
-      tiles.covering[images * n](depth, row + begin, laid.image, offsets + tap, b + tap * wide, sums + begin * wide, wide, overwrite);
+      if (images == 2) {
+        tiles.of_height[2 * n](depth, row + begin, laid.image - n, offsets + tap, b + tap * wide, sums + begin * wide,
+                               wide, overwrite);
+      } else {
+        tiles.run(n, depth, row + begin, 0, offsets + tap, b + tap * wide, sums + begin * wide, wide, overwrite);
+      }
       overwrite = false;
     }
     if (overwrite) std::fill_n(sums + begin * wide, images * n * wide, T(0));
@@ -130,7 +133,6 @@ void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<c
       }
     };
 
-    const Index most_images = 2 * block.columns <= k.tiles.two_stretches[0].rows ? 2 : 1;  // of a tile
     for (Index t = 0; t < taps.count(); ++t) {
       const Taps seen = seen_from(block, taps[t]);
       const Laid<const T> laid =
@@ -138,12 +140,15 @@ void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<c
       TapOrder(seen).offsets(laid, offsets);
       for (Index m = 0; m < rows; m += width) {
         const Index wide = rows - m > k.lanes ? width : k.lanes;
+        const Tiles<T>& tiles = k.tiles.neighbours[wide / k.lanes - 1];
+        const bool pairs = 2 * block.columns <= tiles.rows && tiles.of_height[2 * block.columns] != nullptr;
+        const Index most_images = pairs ? 2 : 1;  // of a tile
         pack_filters_in_tap_order(k, a, m_begin + m, std::min(wide, rows - m), seen, alpha, B::l1, part, b, wide);
         T* sums = c + m * count;
         for (Index r = 0; r < block.rows; ++r) {
           for (Index n = 0; n < block.images; n += most_images, sums += most_images * block.columns * wide) {
             const Index images = std::min(most_images, block.images - n);
-            sum_row(k, seen, laid, offsets, laid.data + n * laid.image + r * laid.row, r, images, block.columns, b, wide, sums, t == 0);
+            sum_row(tiles, seen, laid, offsets, laid.data + n * laid.image + r * laid.row, r, images, block.columns, b, wide, sums, t == 0);
             if (t + 1 < taps.count()) continue;
             for (Index i = 0; i < images; ++i) store_row(n + i, r, m, sums + i * block.columns * wide, wide);
           }

@@ -133,7 +133,7 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
     const Index taps = all.count();
     const bool taps_in_lanes = parts_of(taps, width) * width < rows;
     const Index in_lanes = taps_in_lanes ? taps : rows, in_rows = taps_in_lanes ? rows : taps;
-    const Index panels = parts_of(in_lanes, width), height = equal_part(in_rows, k.tiles.strided.rows);
+    const Index panels = parts_of(in_lanes, width);
     detail::Workspace workspace;
     T* const sums = workspace.take<T>(B::sums);  // [panels, in_rows, width]
     T* const packed = workspace.take<T>(B::packed);  // [pixels, width]
@@ -153,10 +153,8 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
       for (Index j = 0; j < panels; ++j) {
         const Index n = std::min(width, in_lanes - j * width);
         pack_lanes(k, PixelRows<T>{lanes.data + j * width * lanes.row, lanes.row}, n, block.pixels(), packed, width);
-        for (Index r = 0; r < in_rows; r += height) {
-          k.tiles.strided.covering[std::min(height, in_rows - r)](block.pixels(), a.data + r * a.row, a.row, nullptr, packed,
-                                                                  sums + (j * in_rows + r) * width, width, p == 0);
-        }
+        k.tiles.apart.run(in_rows, block.pixels(), a.data, a.row, nullptr, packed, sums + j * in_rows * width, width,
+                          p == 0);
       }
     }
     const Index used = tap_runs(all, h, w, runs);

@@ -42,17 +42,11 @@ constexpr Kernels<T> kernels_of() {
     function = Set::template run<Dots<T, Rows, Taps>, Index, const T*, Index, const T*, const Index*, T*, Index, bool>;
     taps = Taps;
   };
-  if constexpr (Set::registers == 32) {
-    few_rows.template operator()<1, 8>(), few_rows.template operator()<2, 8>();
-    few_rows.template operator()<3, 8>(), few_rows.template operator()<4, 4>();
-    dots.template operator()<1, 9>(k.dots_one, k.taps_of_one);
-    dots.template operator()<4, 6>(k.dots_four, k.taps_of_four);
-  } else {
-    few_rows.template operator()<1, 4>(), few_rows.template operator()<2, 4>();
-    few_rows.template operator()<3, 4>(), few_rows.template operator()<4, 2>();
-    dots.template operator()<1, 9>(k.dots_one, k.taps_of_one);
-    dots.template operator()<4, 3>(k.dots_four, k.taps_of_four);
-  }
+  constexpr bool many = Set::registers == 32;
+  few_rows.template operator()<1, 4>(), few_rows.template operator()<2, 4>();
+  few_rows.template operator()<3, many ? 4 : 2>(), few_rows.template operator()<4, many ? 4 : 2>();
+  dots.template operator()<1, 9>(k.dots_one, k.taps_of_one);
+  dots.template operator()<4, many ? 6 : 3>(k.dots_four, k.taps_of_four);
   return k;
 }
 

@@ -17,9 +17,9 @@ struct PixelLanesBlocks {
   static constexpr Index rows = 512;             // filters of a task
   static constexpr Index widest = 2 * most_lanes<T>;
   static constexpr Index panels = parts_of(pixels, 2 * 16 / unit);  // of a block, at most
-  static constexpr Index a = depth * (rows + Tiles<T>::most_rows);
+  static constexpr Index a = depth * Tiles<T>::most_rows;
   static constexpr Index b = depth * (pixels + widest);
-  static constexpr Index c = (rows + Tiles<T>::most_rows) * (pixels + widest);
+  static constexpr Index c = rows * (pixels + widest);
   static constexpr Index copy = (Index{1} << 20) / unit;
   static_assert((a + b + c + copy + 2 * widest) * unit + 4096 <= workspace_bytes, "the blocks fit the workspace");
 };
@@ -38,7 +38,7 @@ void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<con
                              const Axis& h, const Axis& w, const Batch<T>& y, T alpha, bool overwrite) {
   using B = PixelLanesBlocks<T>;
   const Kernels<T>& k = kernels<T>();
-  const Tiles<T>& tiles = k.tiles.packed[1];
+  const Tiles<T>& tiles = k.tiles.neighbours[1];
   const Index width = 2 * k.lanes;
   const PixelBlocks pixels(N, h.outputs, w.outputs, B::pixels);
   const TapBlocks taps(h, w, pixels, C, B::depth, B::copy);
@@ -50,11 +50,11 @@ void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<con
     const Index count = block.pixels(), panels = parts_of(count, width), last = count - (panels - 1) * width;
     const Batch<T> out = y.from(block.image, m, block.row, block.column);
     detail::Workspace workspace;
-    T* const packed_a = workspace.take<T>(B::a);  // [rows, depth] in panels of tiles.rows
+    T* const packed_a = workspace.take<T>(B::a);  // [depth, rows of a tile]
     T* const b = workspace.take<T>(B::b);         // [panels, depth, width]
     T* const c = workspace.take<T>(B::c);         // [panels, c_rows, width]
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
-    const Index c_rows = rows + tiles.rows;
+    const Index c_rows = rows;
     Index offsets[B::depth + gather_ahead], row_offsets[B::rows];
     for (Index r = 0; r < rows; ++r) row_offsets[r] = r * y.c;
     Run runs[B::pixels + B::widest];
@@ -103,15 +103,17 @@ void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<con
         }
       }
       for (Index r = 0; r < rows; r += tiles.rows) {
-        const Index n = std::min(tiles.rows, rows - r), height = tiles.height[n];
-        pack_filters(k, a, m + r, n, seen, alpha, packed_a, height);
+        const Index n = std::min(tiles.rows, rows - r);
+        pack_filters(k, a, m + r, n, seen, alpha, packed_a, n);
+        packed_offsets(depth, n, offsets);
         for (Index j = 0; j < panels; ++j) {
           const T* const panel = b + j * depth * width;
-          if (direct[j] >= 0 && n == height) {
-            tiles.covering[n](depth, packed_a, 0, nullptr, panel, out.data + row_offsets[r] + direct[j], y.c, overwrite);
+          if (direct[j] >= 0) {
+            tiles.run(n, depth, packed_a, 0, offsets, panel, out.data + row_offsets[r] + direct[j], y.c, overwrite);
           } else {
             const Index c_row = width_of(j);
-            k.tiles.packed[c_row / k.lanes - 1].covering[n](depth, packed_a, 0, nullptr, panel, c + j * c_rows * width + r * c_row, c_row, t == 0);
+            k.tiles.neighbours[c_row / k.lanes - 1].run(n, depth, packed_a, 0, offsets, panel,
+                                                        c + j * c_rows * width + r * c_row, c_row, t == 0);
             if (at_once) store(j, r, n);
           }
         }

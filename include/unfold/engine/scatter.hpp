@@ -17,7 +17,7 @@ struct ScatterBlocks {
   static constexpr Index taps = 256;            // of a block
   static constexpr Index pixels = 2048 / unit;  // of a block
   static constexpr Index b = depth * (pixels + widest);
-  static constexpr Index sums = (taps + Tiles<T>::most_rows) * (pixels + widest);
+  static constexpr Index sums = taps * (pixels + widest);
   static constexpr Index copy = (Index{1} << 20) / unit;
   static_assert((b + depth * Tiles<T>::most_rows + sums + 2 * (copy + 2 * widest)) * unit + 4096 <= workspace_bytes,
                 "the blocks fit the workspace");
@@ -30,7 +30,7 @@ void scatter(const Filters<const T>& a, Index C, const Batch<const T>& dy, Index
              const Axis& w, const Batch<T>& dx, bool overwrite) {
   using B = ScatterBlocks<T>;
   const Kernels<T>& k = kernels<T>();
-  const Tiles<T>& tiles = k.tiles.packed[1];
+  const Tiles<T>& tiles = k.tiles.neighbours[1];
   const Index width = 2 * k.lanes;
   const PixelBlocks pixels(N, h.outputs, w.outputs, B::pixels);
   const TapBlocks taps(h, w, pixels, C, B::taps, B::copy);
@@ -74,10 +74,11 @@ void scatter(const Filters<const T>& a, Index C, const Batch<const T>& dy, Index
               some += n;
             }
             for (Index r = 0; r < rows; r += tiles.rows) {
-              const Index n = std::min(tiles.rows, rows - r), height = tiles.height[n];
-              pack_tap_rows(a, seen, r, n, m, depth, packed, height);
+              const Index n = std::min(tiles.rows, rows - r);
+              pack_tap_rows(a, seen, r, m, depth, packed, n);
+              packed_offsets(depth, n, offsets);
               for (Index at = 0; at < count; at += width) {
-                tiles.covering[n](depth, packed, 0, nullptr, b + at * depth, sums + r * sums_row + at, sums_row, m == 0);
+                tiles.run(n, depth, packed, 0, offsets, b + at * depth, sums + r * sums_row + at, sums_row, m == 0);
               }
             }
           }
