@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+// The three products of a convolution: ours and each peer's, interleaved, as fractions of the peak of the same moment.
+#include "contender.hpp"
+#include "measure.hpp"
+#include "peak.hpp"
+
+#include <unfold/core/eigen_map.hpp>
+#include <unfold/core/random.hpp>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <stdexcept>
+
+namespace unfold::bench {
+namespace {
+
+struct Options {
+  std::vector<std::string> shapes, directions, precisions{"float"}, contenders;
+  std::vector<int> threads{1};
+  double seconds = 1;
+  std::string public_shapes, csv;
+  bool list = false;
+};
+
+bool named(const std::vector<std::string>& parts, std::string_view name) {
+  const auto is_part = [&](const std::string& part) { return name.find(part) != std::string_view::npos; };
+  return parts.empty() || std::any_of(parts.begin(), parts.end(), is_part);
+}
+
+template <class T>
+std::vector<Contender> contenders_of(Operands<T>& o, Direction d, int threads, const std::vector<std::string>& wanted) {
+  std::vector<Contender> all;
+  add_eigen(all, o, d, threads);
+  add_ours(all, o, d, threads);
+  add_ours_native(all, o, d, threads);
+#if defined(UNFOLD_BENCH_ONEDNN)
+  if constexpr (std::is_same_v<T, float>) add_onednn(all, o, d, threads);
+#endif
+#if defined(UNFOLD_BENCH_TORCH)
+  add_torch(all, o, d, threads);
+#endif
+#if defined(UNFOLD_BENCH_OPENBLAS)
+  add_openblas(all, o, d, threads);
+#endif
+  // Eigen's stays: it is what the others are compared with.
+  std::erase_if(all, [&](const Contender& c) { return c.name != "eigen" && !named(wanted, c.name); });
+  return all;
+}
+
+/// Integers small enough that every sum of every direction is exact, in whatever order it is taken.
+template <class T>
+void fill_with_integers(Operands<T>& o) {
+  const Conv2DGeometry& g = o.g;
+  const Index longest = std::max({g.K(), g.P(), g.OC / g.G * g.KH * g.KW});  // terms of a sum
+  const auto exact = static_cast<double>(Index{1} << std::numeric_limits<T>::digits);
+  const auto most = static_cast<Index>(std::min(8.0, std::sqrt(exact / static_cast<double>(longest))));
+  if (most < 1) throw std::runtime_error("its sums are too long to be checked exactly");
+  Random random(1);
+  for (Tensor<T, 4>* t : {&o.x, &o.w, &o.y}) {
+    for (T& value : t->array()) value = static_cast<T>(random.below(2 * most + 1) - most);
+  }
+}
+
+template <class T>
+void fill_with_reals(Operands<T>& o) {
+  Random random(2);
+  for (Tensor<T, 4>* t : {&o.x, &o.w, &o.y}) {
+    for (T& value : t->array()) value = static_cast<T>(random.uniform() - 0.5);
+  }
+}
+
+/// Takes out each contender whose result is not, to the last bit, the first one's; returns their names.
+template <class T>
+std::vector<std::string> remove_wrong(std::vector<Contender>& contenders, Operands<T>& o, Direction d) {
+  Tensor<T, 4>& result = o.result(d);
+  const Tensor<T, 4> before = result;
+  Tensor<T, 4> expected;
+  std::vector<std::string> wrong;
+  std::erase_if(contenders, [&](const Contender& c) {
+    result.fill(std::numeric_limits<T>::quiet_NaN());
+    c.run();
+    if (c.fetch) c.fetch();
+    if (expected.size() == 0) expected = result;
+    const bool right = (result.array() == expected.array()).all();
+    if (!right) wrong.push_back(c.name);
+    return !right;
+  });
+  result = before;
+  return wrong;
+}
+
+struct Row {
+  Problem problem;
+  Direction direction;
+  std::string precision;
+  int threads;
+};
+
+class Table {
+ public:
+  explicit Table(const std::string& csv) {
+    if (csv.empty()) return;
+    csv_.open(csv);
+    if (!csv_) throw std::runtime_error(csv + ": cannot be written");
+    csv_
+        << "shape,direction,precision,threads,gflop,contender,seconds,gflops,fraction_of_peak,workspace_bytes,rounds\n";
+  }
+
+  /// One line: fractions of peak, and how many times our time the best peer takes.
+  void add(const Row& row, const Peak& peak, const std::vector<Contender>& contenders,
+           const std::vector<Measured>& measured) {
+    const double peak_rate = peak.operations / measured.back().seconds, operations = row.problem.operations();
+    std::string text;
+    double ours = 0, best = 0;
+    std::string_view best_name;
+    for (std::size_t i = 0; i < contenders.size(); ++i) {
+      const Contender& c = contenders[i];
+      const double rate = operations / measured[i].seconds;
+      text += fmt::format("  {} {:.1f}%", c.name, 100 * rate / peak_rate);
+      if (c.name == "ours") ours = rate;
+      if (!c.name.starts_with("ours") && rate > best) best = rate, best_name = c.name;
+      write(row, c.name, measured[i], operations, peak_rate, c.workspace);
+    }
+    write(row, "peak", measured.back(), peak.operations, peak_rate, -1);
+    fmt::print("{:<36} {:<16} {:<6} {} thr  peak {:5.1f}  ours {:5.1f} GF/s {:5.1f}%  {:.2f}x {:<12} |{}\n",
+               row.problem.name, directions[static_cast<std::size_t>(row.direction)], row.precision, row.threads,
+               peak_rate * 1e-9, ours * 1e-9, 100 * ours / peak_rate, ours / best, best_name, text);
+    std::fflush(stdout);
+  }
+
+ private:
+  void write(const Row& row, const std::string& name, const Measured& m, double operations, double peak_rate,
+             Index workspace) {
+    if (!csv_.is_open()) return;
+    const double rate = operations / m.seconds;
+    csv_ << fmt::format("\"{}\",{},{},{},{:.6g},{},{:.6g},{:.5g},{:.4f},{},{}\n", row.problem.name,
+                        directions[static_cast<std::size_t>(row.direction)], row.precision, row.threads,
+                        row.problem.operations() * 1e-9, name, m.seconds, rate * 1e-9, rate / peak_rate,
+                        workspace < 0 ? "" : std::to_string(workspace), m.rounds)
+         << std::flush;
+  }
+
+  std::ofstream csv_;
+};
+
+/// Returns whether all results were right.
+template <class T>
+bool measure(const Row& row, const Options& options, Table& table) {
+  Operands<T> o(row.problem);
+  fill_with_integers(o);
+  std::vector<Contender> contenders = contenders_of(o, row.direction, row.threads, options.contenders);
+  const std::vector<std::string> wrong = remove_wrong(contenders, o, row.direction);
+  fill_with_reals(o);
+  if (!named(options.contenders, "eigen")) contenders.erase(contenders.begin());
+  std::vector<std::function<void()>> runs;
+  for (const Contender& c : contenders) runs.push_back(c.run);
+  const Peak peak = fma_peak<T>(row.threads);
+  runs.push_back(peak.run);
+  table.add(row, peak, contenders, least_times(runs, row.threads, options.seconds));
+  if (!wrong.empty()) fmt::print("  not timed, as their results are wrong: {}\n", fmt::join(wrong, ", "));
+  return wrong.empty();
+}
+
+std::vector<Problem> problems(const Options& options) {
+  std::vector<Problem> all = table_of_shapes();
+  if (!options.public_shapes.empty()) {
+    if (std::filesystem::exists(options.public_shapes)) {
+      const std::vector<Problem> more = read_shapes(options.public_shapes);
+      all.insert(all.end(), more.begin(), more.end());
+    } else {
+      fmt::print("there is no {}: only the table's shapes are measured\n", options.public_shapes);
+    }
+  }
+  std::erase_if(all, [&](const Problem& p) { return !named(options.shapes, p.name); });
+  return all;
+}
+
+bool run(const Options& options) {
+  bool right = true;
+  Table table(options.csv);
+  for (const Problem& problem : problems(options)) {
+    if (options.list) {
+      fmt::print("{:<40} {:8.4f} GFLOP\n", problem.name, problem.operations() * 1e-9);
+      continue;
+    }
+    for (const int threads : options.threads) {
+      for (const std::string& precision : options.precisions) {
+        for (std::size_t d = 0; d < directions.size(); ++d) {
+          if (!named(options.directions, directions[d])) continue;
+          const Row row{problem, static_cast<Direction>(d), precision, threads};
+          const bool single = precision == "float";
+          right = (single ? measure<float>(row, options, table) : measure<double>(row, options, table)) && right;
+        }
+      }
+    }
+  }
+  return right;
+}
+
+}  // namespace
+}  // namespace unfold::bench
+
+int main(int argc, char** argv) {
+  unfold::bench::Options options;
+  CLI::App app("The three products of a convolution, ours and each peer's, interleaved.");
+  app.add_option("--shape", options.shapes, "parts of names, any of them: \"64->64\" 32\\ groups");
+  app.add_option("--direction", options.directions, "forward, backward_input, backward_weights, or parts of them");
+  app.add_option("--precision", options.precisions, "float, double")->check(CLI::IsMember({"float", "double"}));
+  app.add_option("--threads", options.threads, "counts of threads")->check(CLI::Range(1, 1024));
+  app.add_option("--contender", options.contenders, "ours, ours-native, onednn, torch, openblas, eigen, or parts");
+  app.add_option("--seconds", options.seconds, "of each row");
+  app.add_option("--public-shapes", options.public_shapes, "a CSV file of more shapes");
+  app.add_option("--csv", options.csv, "the file to write all figures to");
+  app.add_flag("--list", options.list, "the names of the shapes");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    return unfold::bench::run(options) ? 0 : 1;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "bench-conv: {}\n", error.what());
+    return 2;
+  }
+}

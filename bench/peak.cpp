@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+#include "peak.hpp"
+
+#include <unfold/engine/isa.hpp>
+
+#include <thread>
+#include <vector>
+
+namespace unfold::bench {
+namespace {
+
+constexpr int chains = 12;  // two units of latency four need eight, and sixteen registers bear twelve
+
+/// Twelve sums, each a chain of its own. The compiler must think that every one of them was read and written by
+/// somebody else after each step, so it can neither drop nor join the steps.
+template <class T, int Bytes>
+[[gnu::always_inline]] inline void multiply_add(long steps) {
+  typedef T Vector [[gnu::vector_size(Bytes)]];
+#if defined(__x86_64__)
+#define UNFOLD_BENCH_VECTOR_REGISTER "+v"
+#else
+#define UNFOLD_BENCH_VECTOR_REGISTER "+w"
+#endif
+  Vector sum[chains] = {}, a = {}, b = {};
+  for (long step = 0; step < steps; ++step) {
+    asm volatile("" : UNFOLD_BENCH_VECTOR_REGISTER(a), UNFOLD_BENCH_VECTOR_REGISTER(b));
+#pragma GCC unroll 16
+    for (int c = 0; c < chains; ++c) sum[c] += a * b;
+#pragma GCC unroll 16
+    for (int c = 0; c < chains; ++c) asm volatile("" : UNFOLD_BENCH_VECTOR_REGISTER(sum[c]));
+  }
+#undef UNFOLD_BENCH_VECTOR_REGISTER
+}
+
+#if defined(__x86_64__)
+template <class T>
+[[gnu::target("avx512f,prefer-vector-width=512")]] void avx512_loop(long steps) {
+  multiply_add<T, 64>(steps);
+}
+template <class T>
+[[gnu::target("avx2,fma")]] void avx2_loop(long steps) {
+  multiply_add<T, 32>(steps);
+}
+#endif
+template <class T>
+void baseline_loop(long steps) {
+  multiply_add<T, 16>(steps);
+}
+
+struct Loop {
+  void (*run)(long steps);
+  int bytes;  // of a vector
+};
+
+template <class T>
+Loop best_loop() {
+#if defined(__x86_64__)
+  if (engine::supported(engine::Isa::avx512)) return {avx512_loop<T>, 64};
+  if (engine::supported(engine::Isa::avx2)) return {avx2_loop<T>, 32};
+#endif
+  return {baseline_loop<T>, 16};
+}
+
+}  // namespace
+
+template <class T>
+Peak fma_peak(int threads) {
+  const Loop loop = best_loop<T>();
+  // On several threads it includes their start, some tens of microseconds; at least five milliseconds make that small.
+  const long steps = threads == 1 ? 50'000 : 2'000'000;
+  const double operations = 2.0 * chains * loop.bytes / sizeof(T) * static_cast<double>(steps) * threads;
+  return {[=] {
+            std::vector<std::jthread> others;
+            for (int t = 1; t < threads; ++t) others.emplace_back(loop.run, steps);
+            loop.run(steps);
+          },
+          operations};
+}
+
+template Peak fma_peak<float>(int);
+template Peak fma_peak<double>(int);
+
+}  // namespace unfold::bench
