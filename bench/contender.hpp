@@ -40,8 +40,7 @@ struct Contender {
 template <class T>
 void add_ours(std::vector<Contender>& to, Operands<T>& o, Direction d, int threads);
 template <class T>
-[[gnu::visibility("default")]] void add_ours_native(std::vector<Contender>& to, Operands<T>& o, Direction d,
-                                                    int threads);
+[[gnu::visibility("default")]] void add_native(std::vector<Contender>& to, Operands<T>& o, Direction d, int threads);
 template <class T>
 [[gnu::visibility("default")]] void add_eigen(std::vector<Contender>& to, Operands<T>& o, Direction d, int threads);
 template <class T>

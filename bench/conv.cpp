@@ -9,46 +9,61 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
+#include <limits>
 #include <stdexcept>
 
 namespace unfold::bench {
 namespace {
 
 struct Options {
-  std::vector<std::string> shapes, directions, precisions{"float"}, contenders;
+  std::vector<std::string> shapes, directions, precisions{"float"};
+  std::vector<std::string> contenders{"ours", "onednn", "torch", "openblas", "eigen"};
   std::vector<int> threads{1};
   double seconds = 1;
   std::string public_shapes, csv;
   bool list = false;
 };
 
+/// Whether one of the parts stands in the name; true if there is none.
 bool named(const std::vector<std::string>& parts, std::string_view name) {
-  const auto is_part = [&](const std::string& part) { return name.find(part) != std::string_view::npos; };
-  return parts.empty() || std::any_of(parts.begin(), parts.end(), is_part);
+  return parts.empty() ||
+         std::ranges::any_of(parts, [&](const std::string& part) { return name.find(part) != std::string_view::npos; });
 }
 
+/// Whether the contender, or the library of which it is one way ("onednn" of "onednn-any"), was asked for.
+bool wanted(const Options& options, std::string_view name) {
+  return std::ranges::any_of(options.contenders,
+                             [&](const std::string& asked) { return name == asked || name.starts_with(asked + "-"); });
+}
+
+/// Those that are asked for and that can: Eigen's first in any case, as what the others' results are compared with.
 template <class T>
-std::vector<Contender> contenders_of(Operands<T>& o, Direction d, int threads, const std::vector<std::string>& wanted) {
+std::vector<Contender> contenders_of(Operands<T>& o, Direction d, int threads, const Options& options) {
   std::vector<Contender> all;
   add_eigen(all, o, d, threads);
-  add_ours(all, o, d, threads);
-  add_ours_native(all, o, d, threads);
+  if (wanted(options, "ours")) add_ours(all, o, d, threads);
+  if (wanted(options, "native")) add_native(all, o, d, threads);
 #if defined(UNFOLD_BENCH_ONEDNN)
-  if constexpr (std::is_same_v<T, float>) add_onednn(all, o, d, threads);
+  if constexpr (std::is_same_v<T, float>) {
+    if (wanted(options, "onednn")) add_onednn(all, o, d, threads);
+  }
 #endif
 #if defined(UNFOLD_BENCH_TORCH)
-  add_torch(all, o, d, threads);
+  if (wanted(options, "torch")) add_torch(all, o, d, threads);
 #endif
 #if defined(UNFOLD_BENCH_OPENBLAS)
-  add_openblas(all, o, d, threads);
+  if (wanted(options, "openblas")) add_openblas(all, o, d, threads);
 #endif
-  // Eigen's stays: it is what the others are compared with.
-  std::erase_if(all, [&](const Contender& c) { return c.name != "eigen" && !named(wanted, c.name); });
   return all;
 }
 
@@ -107,8 +122,8 @@ class Table {
     if (csv.empty()) return;
     csv_.open(csv);
     if (!csv_) throw std::runtime_error(csv + ": cannot be written");
-    csv_
-        << "shape,direction,precision,threads,gflop,contender,seconds,gflops,fraction_of_peak,workspace_bytes,rounds\n";
+    csv_ << "set,shape,direction,precision,threads,gflop,contender,seconds,gflops,fraction_of_peak,workspace_bytes,"
+            "rounds\n";
   }
 
   /// One line: fractions of peak, and how many times our time the best peer takes.
@@ -123,7 +138,7 @@ class Table {
       const double rate = operations / measured[i].seconds;
       text += fmt::format("  {} {:.1f}%", c.name, 100 * rate / peak_rate);
       if (c.name == "ours") ours = rate;
-      if (!c.name.starts_with("ours") && rate > best) best = rate, best_name = c.name;
+      if (c.name != "ours" && c.name != "native" && rate > best) best = rate, best_name = c.name;
       write(row, c.name, measured[i], operations, peak_rate, c.workspace);
     }
     write(row, "peak", measured.back(), peak.operations, peak_rate, -1);
@@ -138,7 +153,7 @@ class Table {
              Index workspace) {
     if (!csv_.is_open()) return;
     const double rate = operations / m.seconds;
-    csv_ << fmt::format("\"{}\",{},{},{},{:.6g},{},{:.6g},{:.5g},{:.4f},{},{}\n", row.problem.name,
+    csv_ << fmt::format("{},\"{}\",{},{},{},{:.6g},{},{:.6g},{:.5g},{:.4f},{},{}\n", row.problem.set, row.problem.name,
                         directions[static_cast<std::size_t>(row.direction)], row.precision, row.threads,
                         row.problem.operations() * 1e-9, name, m.seconds, rate * 1e-9, rate / peak_rate,
                         workspace < 0 ? "" : std::to_string(workspace), m.rounds)
@@ -153,10 +168,10 @@ template <class T>
 bool measure(const Row& row, const Options& options, Table& table) {
   Operands<T> o(row.problem);
   fill_with_integers(o);
-  std::vector<Contender> contenders = contenders_of(o, row.direction, row.threads, options.contenders);
+  std::vector<Contender> contenders = contenders_of(o, row.direction, row.threads, options);
   const std::vector<std::string> wrong = remove_wrong(contenders, o, row.direction);
   fill_with_reals(o);
-  if (!named(options.contenders, "eigen")) contenders.erase(contenders.begin());
+  if (!wanted(options, "eigen")) contenders.erase(contenders.begin());
   std::vector<std::function<void()>> runs;
   for (const Contender& c : contenders) runs.push_back(c.run);
   const Peak peak = fma_peak<T>(row.threads);
@@ -164,6 +179,15 @@ bool measure(const Row& row, const Options& options, Table& table) {
   table.add(row, peak, contenders, least_times(runs, row.threads, options.seconds));
   if (!wrong.empty()) fmt::print("  not timed, as their results are wrong: {}\n", fmt::join(wrong, ", "));
   return wrong.empty();
+}
+
+/// A result that a peer allocates in each call is then warm memory again, not new pages from the system: else it would
+/// depend on what was freed before whether it is.
+void keep_freed_memory() {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);
+#endif
 }
 
 std::vector<Problem> problems(const Options& options) {
@@ -183,12 +207,15 @@ std::vector<Problem> problems(const Options& options) {
 bool run(const Options& options) {
   bool right = true;
   Table table(options.csv);
-  for (const Problem& problem : problems(options)) {
-    if (options.list) {
-      fmt::print("{:<40} {:8.4f} GFLOP\n", problem.name, problem.operations() * 1e-9);
-      continue;
-    }
-    for (const int threads : options.threads) {
+  keep_freed_memory();
+  const std::vector<Problem> all = problems(options);
+  if (options.list) {
+    for (const Problem& p : all) fmt::print("{:<6} {:<56} {:8.4f} GFLOP\n", p.set, p.name, p.operations() * 1e-9);
+    return true;
+  }
+  // Threads outside: a row on one thread is not run beside the waiting threads of a row on two.
+  for (const int threads : options.threads) {
+    for (const Problem& problem : all) {
       for (const std::string& precision : options.precisions) {
         for (std::size_t d = 0; d < directions.size(); ++d) {
           if (!named(options.directions, directions[d])) continue;
@@ -212,7 +239,8 @@ int main(int argc, char** argv) {
   app.add_option("--direction", options.directions, "forward, backward_input, backward_weights, or parts of them");
   app.add_option("--precision", options.precisions, "float, double")->check(CLI::IsMember({"float", "double"}));
   app.add_option("--threads", options.threads, "counts of threads")->check(CLI::Range(1, 1024));
-  app.add_option("--contender", options.contenders, "ours, ours-native, onednn, torch, openblas, eigen, or parts");
+  app.add_option("--contender", options.contenders,
+                 "ours, native (ours at -O3 -march=native), onednn, torch, openblas, eigen");
   app.add_option("--seconds", options.seconds, "of each row");
   app.add_option("--public-shapes", options.public_shapes, "a CSV file of more shapes");
   app.add_option("--csv", options.csv, "the file to write all figures to");

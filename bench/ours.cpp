@@ -40,11 +40,11 @@ void add(const char* name, std::vector<Contender>& to, Operands<T>& o, Direction
 
 template <class T>
 #if defined(UNFOLD_BENCH_NATIVE)
-void add_ours_native(std::vector<Contender>& to, Operands<T>& o, Direction d, int threads) {
-  add("ours-native", to, o, d, threads);
+void add_native(std::vector<Contender>& to, Operands<T>& o, Direction d, int threads) {
+  add("native", to, o, d, threads);
 }
-template void add_ours_native<float>(std::vector<Contender>&, Operands<float>&, Direction, int);
-template void add_ours_native<double>(std::vector<Contender>&, Operands<double>&, Direction, int);
+template void add_native<float>(std::vector<Contender>&, Operands<float>&, Direction, int);
+template void add_native<double>(std::vector<Contender>&, Operands<double>&, Direction, int);
 #else
 void add_ours(std::vector<Contender>& to, Operands<T>& o, Direction d, int threads) {
   add("ours", to, o, d, threads);

@@ -71,7 +71,8 @@ std::vector<Problem> read_shapes(const std::filesystem::path& file) {
                          .padding = {pt, pb, pl, pr},
                          .dilation = {dh, dw},
                          .groups = g},
-                        {n, c, h, w}});
+                        {n, c, h, w},
+                        "public"});
   }
   return problems;
 }

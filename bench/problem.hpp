@@ -18,11 +18,13 @@ constexpr std::array<std::string_view, 3> directions{"forward", "backward_input"
 struct Problem {
   std::string name;
   Conv2DOptions options;
-  Shape<4> x;  // [N, IC, IH, IW]
+  Shape<4> x;                      // [N, IC, IH, IW]
+  std::string_view set = "table";  // or "public"
 
   Conv2DGeometry geometry() const { return conv2d_geometry("bench", options, x); }
 
-  /// Floating-point operations of one product in any direction: two a multiply-add.
+  /// Floating-point operations of one product in any direction: two a multiply-add, those with padding
+  /// too, as everybody counts them: what skips them may pass the peak.
   double operations() const {
     const Conv2DGeometry g = geometry();
     return 2.0 * static_cast<double>(g.P()) * static_cast<double>(g.OC) * static_cast<double>(g.K());
