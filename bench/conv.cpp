@@ -30,7 +30,7 @@ struct Options {
   std::vector<std::string> contenders{"ours", "onednn", "torch", "openblas", "eigen"};
   std::vector<int> threads{1};
   double seconds = 1;
-  std::string public_shapes, csv;
+  std::string set, public_shapes, csv;
   bool list = false;
 };
 
@@ -200,7 +200,9 @@ std::vector<Problem> problems(const Options& options) {
       fmt::print("there is no {}: only the table's shapes are measured\n", options.public_shapes);
     }
   }
-  std::erase_if(all, [&](const Problem& p) { return !named(options.shapes, p.name); });
+  std::erase_if(all, [&](const Problem& p) {
+    return !named(options.shapes, p.name) || (!options.set.empty() && p.set != options.set);
+  });
   return all;
 }
 
@@ -242,6 +244,7 @@ int main(int argc, char** argv) {
   app.add_option("--contender", options.contenders,
                  "ours, native (ours at -O3 -march=native), onednn, torch, openblas, eigen");
   app.add_option("--seconds", options.seconds, "of each row");
+  app.add_option("--set", options.set, "only these shapes: table, public")->check(CLI::IsMember({"table", "public"}));
   app.add_option("--public-shapes", options.public_shapes, "a CSV file of more shapes");
   app.add_option("--csv", options.csv, "the file to write all figures to");
   app.add_flag("--list", options.list, "the names of the shapes");

@@ -3,9 +3,9 @@
 // that it allocates in each call, as for its users. Padding that differs between two sides is what a user writes: a pad
 // first.
 #include "contender.hpp"
+#include "torch_threads.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <array>
 #include <memory>
@@ -71,7 +71,7 @@ class Convolution {
 
 template <class T>
 void add_torch(std::vector<Contender>& to, Operands<T>& o, Direction d, int threads) {
-  at::set_num_threads(threads);
+  set_torch_threads(threads);
   const auto convolution = std::make_shared<Convolution<T>>(o, d);
   to.push_back({"torch", [convolution] { convolution->run(); }, [convolution] { convolution->fetch(); }, -1});
 }
