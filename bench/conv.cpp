@@ -142,9 +142,10 @@ class Table {
       write(row, c.name, measured[i], operations, peak_rate, c.workspace);
     }
     write(row, "peak", measured.back(), peak.operations, peak_rate, -1);
-    fmt::print("{:<36} {:<16} {:<6} {} thr  peak {:5.1f}  ours {:5.1f} GF/s {:5.1f}%  {:.2f}x {:<12} |{}\n",
-               row.problem.name, directions[static_cast<std::size_t>(row.direction)], row.precision, row.threads,
-               peak_rate * 1e-9, ours * 1e-9, 100 * ours / peak_rate, ours / best, best_name, text);
+    const std::string against = best > 0 ? fmt::format("{:.2f}x {}", ours / best, best_name) : "";
+    fmt::print("{:<36} {:<16} {:<6} {} thr  peak {:5.1f}  ours {:5.1f} GF/s {:5.1f}%  {:<18} |{}\n", row.problem.name,
+               directions[static_cast<std::size_t>(row.direction)], row.precision, row.threads, peak_rate * 1e-9,
+               ours * 1e-9, 100 * ours / peak_rate, against, text);
     std::fflush(stdout);
   }
 

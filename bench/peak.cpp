@@ -9,32 +9,32 @@
 namespace unfold::bench {
 namespace {
 
-constexpr int chains = 12;  // two units of latency four need eight, and sixteen registers bear twelve
+constexpr int chains = 12;  // two units of latency four need eight, and sixteen registers bear twelve and the factors
 
-/// Twelve sums, each a chain of its own. The compiler must think that every one of them was read and written by
-/// somebody else after each step, so it can neither drop nor join the steps.
+/// sum = sum*a + b in twelve sums, each a chain of its own that the compiler may neither join with another, as they
+/// begin differently, nor shorten, as it may not reorder what it rounds, nor drop, as all of them are written at last.
 template <class T, int Bytes>
 [[gnu::always_inline]] inline void multiply_add(long steps) {
   typedef T Vector [[gnu::vector_size(Bytes)]];
-#if defined(__x86_64__)
-#define UNFOLD_BENCH_VECTOR_REGISTER "+v"
-#else
-#define UNFOLD_BENCH_VECTOR_REGISTER "+w"
-#endif
-  Vector sum[chains] = {}, a = {}, b = {};
+  volatile T opaque = T(0.5);  // the sums stay between 1 and 13: no denormal number, no overflow
+  const Vector a = Vector{} + opaque, b = Vector{} + opaque;
+  Vector sum[chains];
+#pragma GCC unroll 16
+  for (int c = 0; c < chains; ++c) sum[c] = Vector{} + T(c + 1);
   for (long step = 0; step < steps; ++step) {
-    asm volatile("" : UNFOLD_BENCH_VECTOR_REGISTER(a), UNFOLD_BENCH_VECTOR_REGISTER(b));
 #pragma GCC unroll 16
-    for (int c = 0; c < chains; ++c) sum[c] += a * b;
-#pragma GCC unroll 16
-    for (int c = 0; c < chains; ++c) asm volatile("" : UNFOLD_BENCH_VECTOR_REGISTER(sum[c]));
+    for (int c = 0; c < chains; ++c) sum[c] = sum[c] * a + b;
   }
-#undef UNFOLD_BENCH_VECTOR_REGISTER
+#pragma GCC unroll 16
+  for (int c = 1; c < chains; ++c) sum[0] += sum[c];
+  T lanes = 0;
+  for (int i = 0; i < Bytes / static_cast<int>(sizeof(T)); ++i) lanes += sum[0][i];
+  opaque = lanes;
 }
 
 #if defined(__x86_64__)
 template <class T>
-[[gnu::target("avx512f,prefer-vector-width=512")]] void avx512_loop(long steps) {
+[[gnu::target("avx512f,fma")]] void avx512_loop(long steps) {
   multiply_add<T, 64>(steps);
 }
 template <class T>
