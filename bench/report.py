@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Turns the figures of bench-conv into tables and plots.
+"""Turns the figures of bench-conv and bench-train into tables and plots.
 
 usage: report.py CSV... --out FOLDER
 
-Prints the geometric means; writes FOLDER/conv.md with every row, and with gnuplot FOLDER/conv-*.svg.
+Prints the geometric means; writes FOLDER/report.md with every row, and with gnuplot FOLDER/conv-*.svg.
 """
 
 import argparse
@@ -19,18 +19,21 @@ PEERS = ("onednn", "torch", "openblas", "eigen")
 DIRECTIONS = ("forward", "backward_input", "backward_weights")
 
 
-def read(paths):
+def lines_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def tables_of(lines):
     """{(set, precision, threads): {(shape, direction): {contender: its line}}}, a library's better way as its line."""
     tables = collections.defaultdict(lambda: collections.defaultdict(dict))
-    for path in paths:
-        with open(path, newline="") as file:
-            for line in csv.DictReader(file):
-                for field in ("seconds", "gflop", "fraction_of_peak"):
-                    line[field] = float(line[field])
-                row = tables[line["set"], line["precision"], int(line["threads"])][line["shape"], line["direction"]]
-                name = line["contender"].partition("-")[0]
-                if name not in row or line["seconds"] < row[name]["seconds"]:
-                    row[name] = line
+    for line in lines:
+        for field in ("seconds", "gflop", "fraction_of_peak"):
+            line[field] = float(line[field])
+        row = tables[line["set"], line["precision"], int(line["threads"])][line["shape"], line["direction"]]
+        name = line["contender"].partition("-")[0]
+        if name not in row or line["seconds"] < row[name]["seconds"]:
+            row[name] = line
     return tables
 
 
@@ -121,6 +124,22 @@ def rows_as_markdown(table):
     return lines
 
 
+def training_as_markdown(lines):
+    """The lines of bench-train: ours, and libtorch's where it was measured."""
+    rows = collections.defaultdict(dict)
+    for line in lines:
+        place = line["model"], line["what"], line["precision"], line["threads"], line["batch"]
+        rows[place][line["contender"]] = float(line["seconds"])
+    page = ["| model | what | precision | threads | batch | ours, ms | torch, ms | torch / ours |",
+            "|---|---|---|---:|---:|---:|---:|---:|"]
+    for place, seconds in rows.items():
+        cells = [*place, f"{1e3 * seconds['ours']:.4g}"]
+        cells += ([f"{1e3 * seconds['torch']:.4g}", f"{seconds['torch'] / seconds['ours']:.2f}"]
+                  if "torch" in seconds else ["", ""])
+        page.append("| " + " | ".join(cells) + " |")
+    return page
+
+
 def plot(key, table, file):
     """Rows downwards, fraction of the peak to the right, one mark a contender."""
     names = ["ours", *(peer for peer in PEERS if any(peer in row for row in table.values()))]
@@ -148,7 +167,9 @@ def main():
     parser.add_argument("--out", required=True, type=pathlib.Path)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    tables = read(options.csv)
+    lines = [line for path in options.csv for line in lines_of(path)]
+    training = [line for line in lines if "model" in line]
+    tables = tables_of(line for line in lines if "shape" in line)
     page = []
     for key, table in tables.items():
         summary = means(key, table) + threads_gain(tables, key)
@@ -158,8 +179,10 @@ def main():
             file = options.out / ("conv-" + "-".join(map(str, key)) + ".svg")
             plot(key, table, file)
             page += [f"![{title(key)}]({file.name})", ""]
-    (options.out / "conv.md").write_text("\n".join(page))
-    print(f"written: {options.out / 'conv.md'}" + ("" if shutil.which("gnuplot") else "; no gnuplot, so no plot"))
+    if training:
+        page += ["## Training", "", *training_as_markdown(training), ""]
+    (options.out / "report.md").write_text("\n".join(page))
+    print(f"written: {options.out / 'report.md'}" + ("" if shutil.which("gnuplot") else "; no gnuplot, so no plot"))
 
 
 main()
