@@ -129,7 +129,8 @@ class Table {
   /// One line: fractions of peak, and how many times our time the best peer takes.
   void add(const Row& row, const Peak& peak, const std::vector<Contender>& contenders,
            const std::vector<Measured>& measured) {
-    const double peak_rate = peak.operations / measured.back().seconds, operations = row.problem.operations();
+    const double operations = row.problem.operations();
+    const double peak_rate = row.threads * peak.operations / measured.back().seconds;
     std::string text;
     double ours = 0, best = 0;
     std::string_view best_name;
@@ -141,7 +142,7 @@ class Table {
       if (c.name != "ours" && c.name != "native" && rate > best) best = rate, best_name = c.name;
       write(row, c.name, measured[i], operations, peak_rate, c.workspace);
     }
-    write(row, "peak", measured.back(), peak.operations, peak_rate, -1);
+    write(row, "peak", measured.back(), row.threads * peak.operations, peak_rate, -1);
     const std::string against = best > 0 ? fmt::format("{:.2f}x {}", ours / best, best_name) : "";
     fmt::print("{:<36} {:<16} {:<6} {} thr  peak {:5.1f}  ours {:5.1f} GF/s {:5.1f}%  {:<18} |{}\n", row.problem.name,
                directions[static_cast<std::size_t>(row.direction)], row.precision, row.threads, peak_rate * 1e-9,
@@ -175,7 +176,7 @@ bool measure(const Row& row, const Options& options, Table& table) {
   if (!wanted(options, "eigen")) contenders.erase(contenders.begin());
   std::vector<std::function<void()>> runs;
   for (const Contender& c : contenders) runs.push_back(c.run);
-  const Peak peak = fma_peak<T>(row.threads);
+  const Peak peak = fma_peak<T>();
   runs.push_back(peak.run);
   table.add(row, peak, contenders, least_times(runs, row.threads, options.seconds));
   if (!wrong.empty()) fmt::print("  not timed, as their results are wrong: {}\n", fmt::join(wrong, ", "));

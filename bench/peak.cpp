@@ -3,9 +3,6 @@
 
 #include <unfold/engine/isa.hpp>
 
-#include <thread>
-#include <vector>
-
 namespace unfold::bench {
 namespace {
 
@@ -64,20 +61,13 @@ Loop best_loop() {
 }  // namespace
 
 template <class T>
-Peak fma_peak(int threads) {
+Peak fma_peak() {
   const Loop loop = best_loop<T>();
-  // On several threads it includes their start, some tens of microseconds; at least five milliseconds make that small.
-  const long steps = threads == 1 ? 50'000 : 2'000'000;
-  const double operations = 2.0 * chains * loop.bytes / sizeof(T) * static_cast<double>(steps) * threads;
-  return {[=] {
-            std::vector<std::jthread> others;
-            for (int t = 1; t < threads; ++t) others.emplace_back(loop.run, steps);
-            loop.run(steps);
-          },
-          operations};
+  constexpr long steps = 50'000;
+  return {[=] { loop.run(steps); }, 2.0 * chains * loop.bytes / sizeof(T) * steps};
 }
 
-template Peak fma_peak<float>(int);
-template Peak fma_peak<double>(int);
+template Peak fma_peak<float>();
+template Peak fma_peak<double>();
 
 }  // namespace unfold::bench

@@ -11,8 +11,8 @@ struct Peak {
   double operations;  // of one call, two a multiply-add
 };
 
-/// The best instruction set of the machine, on so many threads at once.
+/// The best instruction set of the machine, on one thread.
 template <class T>
-Peak fma_peak(int threads);
+Peak fma_peak();
 
 }  // namespace unfold::bench

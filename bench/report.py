@@ -11,7 +11,9 @@ import argparse
 import collections
 import csv
 import math
+import os
 import pathlib
+import platform
 import shutil
 import subprocess
 
@@ -161,6 +163,19 @@ def plot(key, table, file):
     subprocess.run(["gnuplot"], input="\n".join(script) + "\n", text=True, check=True)
 
 
+def machine():
+    """One line: processor, cores, commit of the source, load of the machine."""
+    processor = platform.processor() or platform.machine()
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    for line in cpuinfo.read_text().splitlines() if cpuinfo.exists() else []:
+        if line.startswith("model name"):
+            processor = line.partition(":")[2].strip()
+    done = subprocess.run(["git", "-C", os.path.dirname(__file__), "describe", "--always", "--dirty"], text=True,
+                          capture_output=True, check=False)
+    return (f"{processor}, {os.cpu_count()} cores; commit {done.stdout.strip() or 'unknown'}; load average now "
+            f"{os.getloadavg()[0]:.1f}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("csv", nargs="+")
@@ -170,7 +185,7 @@ def main():
     lines = [line for path in options.csv for line in lines_of(path)]
     training = [line for line in lines if "model" in line]
     tables = tables_of(line for line in lines if "shape" in line)
-    page = []
+    page = [machine(), ""]
     for key, table in tables.items():
         summary = means(key, table) + threads_gain(tables, key)
         print("\n".join(summary) + "\n")
