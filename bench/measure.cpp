@@ -26,23 +26,24 @@ double now(clockid_t clock) {
 class LeastTimes : public benchmark::BenchmarkReporter {
  public:
   LeastTimes(std::size_t contenders, int threads)
-      : least(contenders, {std::numeric_limits<double>::infinity(), 0}), threads_(threads) {}
+      : least_(contenders, {std::numeric_limits<double>::infinity(), 0}), threads_(threads) {}
+
+  const std::vector<Measured>& least() const { return least_; }
 
   bool ReportContext(const Context&) override { return true; }
 
   void ReportRuns(const std::vector<Run>& runs) override {
     for (const Run& run : runs) {
       const std::string& name = run.run_name.function_name;
-      Measured& m = least[std::stoul(name.substr(name.find(':') + 1))];
+      Measured& m = least_[std::stoul(name.substr(name.find(':') + 1))];
       const double total = threads_ == 1 ? run.cpu_accumulated_time : run.real_accumulated_time;
       m.seconds = std::min(m.seconds, total / static_cast<double>(run.iterations));
       ++m.rounds;
     }
   }
 
-  std::vector<Measured> least;
-
  private:
+  std::vector<Measured> least_;
   int threads_;
 };
 
@@ -102,7 +103,7 @@ std::vector<Measured> least_times(const std::vector<std::function<void()>>& runs
   for (int round = 1; more_rounds && (round < 3 || now(CLOCK_MONOTONIC) - begin < seconds); ++round) {
     benchmark::RunSpecifiedBenchmarks(&reporter, "^each");
   }
-  return reporter.least;
+  return reporter.least();
 }
 
 }  // namespace unfold::bench
