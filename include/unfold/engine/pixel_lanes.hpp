@@ -24,11 +24,11 @@ struct PixelLanesBlocks {
   static_assert((a + b + c + copy + 2 * widest) * unit + 4096 <= workspace_bytes, "the blocks fit the workspace");
 };
 
-/// How many tasks the rows of each of `pixel_blocks` blocks are cut into: enough for many threads, while a task has
-/// still 256 rows, and at most `most` rows each.
+/// The M rows of each of `pixel_blocks` blocks are cut into tasks: enough for many threads, while a task has still 256
+/// rows or so, and at most `most` rows each.
 constexpr Index rows_of_task(Index M, Index pixel_blocks, Index most) {
   const Index wanted = std::max<Index>(1, 16 / std::max<Index>(1, pixel_blocks));
-  return std::min(equal_part(M, most), std::max<Index>(equal_part(M, parts_of(M, 256)), parts_of(M, wanted)));
+  return std::min(equal_part(M, most), parts_of(M, std::min(wanted, parts_of(M, 256))));
 }
 
 /// y(n, m, oh, ow) = or += alpha * sum over c and taps of a(m, c, tap) * x(n, c, oh, ow under the tap).
