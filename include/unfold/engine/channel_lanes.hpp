@@ -98,6 +98,23 @@ void sum_row(const Tiles<T>& tiles, const Taps& taps, const Laid<const T>& laid,
   }
 }
 
+/// The taps that the tiles multiply for all pixels of a channel: those that find only padding are left out where no
+/// pixel of a tile has them.
+inline Index multiplied_taps(const Axis& h, const Axis& w) {
+  Index rows = 0, columns = 0;
+  for (Index r = 0; r < h.outputs; ++r) {
+    const Reached kh(h, r, 1);
+    rows += kh.end - kh.first;
+  }
+  const Index tile = equal_part(w.outputs, Tiles<float>::most_rows);
+  for (Index c = 0; c < w.outputs; c += tile) {
+    const Index n = std::min(tile, w.outputs - c);
+    const Reached kw(w, c, n);
+    columns += n * (kw.end - kw.first);
+  }
+  return rows * columns;
+}
+
 /// `convolve_in_pixel_lanes`, channels in the lanes.
 template <FloatOrDouble T>
 void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C,

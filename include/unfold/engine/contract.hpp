@@ -13,15 +13,20 @@ template <class T>
 struct ContractBlocks {
   static constexpr Index unit = static_cast<Index>(sizeof(T));
   static constexpr Index widest = 2 * most_lanes<T>;
-  static constexpr Index pixels = 1024 / unit;        // of a block
+  static constexpr Index pixels = 2048 / unit;        // of a block
   static constexpr Index pitch = pixels + 64 / unit;  // of its rows, no power of two
-  static constexpr Index taps = 576, rows = 256;      // of a task, at most
+  static constexpr Index taps = 288, rows = 256;      // of a task, at most
   static constexpr Index sums = (taps + widest) * (rows + widest);
   static constexpr Index packed = pixels * widest;
-  static constexpr Index copy = (Index{1} << 19) / unit;
+  static constexpr Index copy = (Index{3} << 18) / unit;
   static_assert((sums + packed + (taps + rows) * pitch + copy + 2 * widest) * unit + 4096 <= workspace_bytes,
                 "the blocks fit the workspace");
 };
+
+/// Vector operations of a pixel with n of the factors in the lanes: what they multiply, and their transposition.
+constexpr Index lanes_cost(Index n, Index others, Index lanes) {
+  return parts_of(n, 2 * lanes) * 2 * others + 6 * n / lanes;
+}
 
 /// Rows of contiguous pixels.
 template <class T>
@@ -121,8 +126,7 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
   const Kernels<T>& k = kernels<T>();
   const Index width = 2 * k.lanes;
   const PixelBlocks pixels(N, h.outputs, w.outputs, B::pixels);
-  const Index K = C * h.taps * w.taps;
-  const TapBlocks blocks(h, w, pixels, C, std::min(B::taps, std::max<Index>(288, equal_part(K, B::taps))), B::copy);
+  const TapBlocks blocks(h, w, pixels, C, equal_part(C * h.taps * w.taps, B::taps), B::copy);
   const Index most = blocks.count() == 1 && M > width ? std::max(width, equal_part(M, M / 2 + 1)) : B::rows;
   const Index task_rows = std::min(B::rows, parts_of(equal_part(M, most), width) * width);
   const Index row_tasks = parts_of(M, task_rows);
@@ -131,7 +135,7 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
     const Index m = task % row_tasks * task_rows, rows = std::min(task_rows, M - m);
     const Taps all = blocks[task / row_tasks];
     const Index taps = all.count();
-    const bool taps_in_lanes = parts_of(taps, width) * width < rows;
+    const bool taps_in_lanes = lanes_cost(taps, rows, k.lanes) < lanes_cost(rows, taps, k.lanes);
     const Index in_lanes = taps_in_lanes ? taps : rows, in_rows = taps_in_lanes ? rows : taps;
     const Index panels = parts_of(in_lanes, width);
     detail::Workspace workspace;

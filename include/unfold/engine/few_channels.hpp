@@ -103,7 +103,7 @@ void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, In
             continue;
           }
           const Batch<const T> in = dy.from(n, m + r, block.row, block.column);
-          k.pad(in.data, in.h, in.w, {block.rows, 0, 1, block.rows}, {block.columns, 0, 1, laid.row}, d + r * d_row);
+          k.pad(in.data, in.c, in.h, in.w, {block.rows, 0, 1, block.rows}, {block.columns, 0, 1, laid.row}, d + r * d_row);
           std::fill_n(d + r * d_row + flat, L, T(0));
         }
         for (Index t = 0; t < taps; t += tile_taps) {

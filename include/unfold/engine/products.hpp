@@ -27,16 +27,21 @@ struct Patches {
   Axis width() const { return {g.OW, g.IW, g.SW, g.KW, -g.PL, g.DW}; }
 };
 
+/// Whether M filters of C channels serve better in the lanes than the pixels: long sums of several taps pay for the
+/// transposition of the result, if the filters fill most of the lanes.
+template <FloatOrDouble T>
+bool in_channel_lanes(Index M, Index C, const Axis& h, const Axis& w) {
+  const Index taps = h.taps * w.taps, lanes = kernels<T>().lanes;
+  return M > Kernels<T>::most_few_rows && taps > 1 && C * taps >= 288 && parts_of(M, lanes) * lanes * 5 <= M * 7;
+}
+
 /// y (+)= alpha * a * stencil(x), see convolve_in_pixel_lanes.
 template <FloatOrDouble T>
 void convolve(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C, const Axis& h,
               const Axis& w, const Batch<T>& y, T alpha, bool overwrite) {
-  const Index taps = h.taps * w.taps, lanes = kernels<T>().lanes;
-  // Long sums of several taps pay for the transposition of the result, if the filters fill most of the lanes.
-  const bool channels = taps > 1 && C * taps >= 288 && parts_of(M, lanes) * lanes * 5 <= M * 7;
-  const auto form = M <= Kernels<T>::most_few_rows ? convolve_few_rows<T>
-                    : channels                     ? convolve_in_channel_lanes<T>
-                                                   : convolve_in_pixel_lanes<T>;
+  const auto form = M <= Kernels<T>::most_few_rows     ? convolve_few_rows<T>
+                    : in_channel_lanes<T>(M, C, h, w) ? convolve_in_channel_lanes<T>
+                                                      : convolve_in_pixel_lanes<T>;
   form(a, M, x, N, C, h, w, y, alpha, overwrite);
 }
 
@@ -81,14 +86,17 @@ void input_gradient(const Strided<const T>& a, const Batch<const T>& dy, Index M
   const Conv2DGeometry& g = dx.g;
   const Axis h = dx.height(), w = dx.width();
   const Filters<const T> filters{a.data, g.KH * g.KW * a.row, a.col, g.KW * a.row, a.row};
-  Index reads = 0;  // of dy, padding included, for all elements of a channel of dx
+  const Index useful = g.OH * g.OW * g.KH * g.KW;
+  Index multiplied = 0;
   for (Index i = 0; i < g.SH; ++i) {
     for (Index j = 0; j < g.SW; ++j) {
       const Axis hp = gradient_axis(h, i), wp = gradient_axis(w, j);
-      reads += hp.outputs * hp.taps * wp.outputs * wp.taps;
+      // The channel lanes leave out most of the padding, and the addition of single products is slower than they are.
+      multiplied += in_channel_lanes<T>(dx.channels(), M, hp, wp) ? multiplied_taps(hp, wp) * 8 / 9
+                                                               : hp.outputs * hp.taps * wp.outputs * wp.taps;
     }
   }
-  if (reads * 3 > g.OH * g.OW * g.KH * g.KW * 4 && g.KH * g.KW * dx.channels() > 4) {
+  if (multiplied * 3 > useful * 4 && g.KH * g.KW * dx.channels() > 4) {
     return scatter(filters, dx.channels(), dy, g.N, M, h, w, dx.x, overwrite);
   }
   for (Index i = 0; i < g.SH; ++i) {

@@ -135,17 +135,21 @@ template <class T>
 /// zeros, so that the copy needs room for one past its end.
 template <class T>
 struct Pad {
-  using Function = void (*)(const T* plane, Index plane_row, Index plane_column, Padded rows, Padded columns, T* copy);
+  using Function = void (*)(const T* plane, Index next, Index plane_row, Index plane_column, Padded rows,
+                            Padded columns, T* copy);
 
+  /// The plane that is copied next is `next` elements further: its rows are asked for meanwhile.
   template <int VectorBytes>
-  [[gnu::always_inline]] static inline void body(const T* plane, Index plane_row, Index plane_column, Padded rows,
-                                                 Padded columns, T* copy) {
+  [[gnu::always_inline]] static inline void body(const T* plane, Index next, Index plane_row, Index plane_column,
+                                                 Padded rows, Padded columns, T* copy) {
+    constexpr Index line = 64 / static_cast<Index>(sizeof(T));
     const Index top = rows.low(), bottom = rows.high(), low = columns.low(), high = columns.high();
     const Index step = columns.step * plane_column, count = columns.count;
     clear_row<T, VectorBytes>(copy, top * count + low);
     for (Index r = top; r < bottom; ++r) {
       T* const to = copy + r * count;
       const T* const from = plane + (rows.first + r * rows.step) * plane_row + columns.first * plane_column;
+      for (Index i = low * step; i < high * step; i += line) __builtin_prefetch(from + next + i);
       if (step == 1) {
         move_row<T, VectorBytes>(from + low, to + low, high - low, true);
       } else {

@@ -109,7 +109,7 @@ Laid<T> laid_at(T* copy, Index images, const Axis& h, const Axis& w) {
   return {copy, images * image, image, columns, w.phases() * plane, plane, h, w, true};
 }
 
-/// Calls f(plane of x, rows, columns, plane of the copy) for every plane of a padded copy of `images` images and
+/// Calls f(plane of x, how much further the next one is, rows, columns, plane of the copy) for every plane of a padded copy of `images` images and
 /// `channels` channels: one for each phase of the strides.
 template <class T, class Copy, class F>
 void for_each_padded_plane(const Batch<T>& x, Index images, Index channels, const Axis& h, const Axis& w, Copy* copy,
@@ -119,7 +119,8 @@ void for_each_padded_plane(const Batch<T>& x, Index images, Index channels, cons
     for (Index n = 0; n < images; ++n) {
       for (Index i = 0; i < h.phases(); ++i) {
         for (Index j = 0; j < w.phases(); ++j, copy += rows * columns) {
-          f(x.data + n * x.n + c * x.c, Padded{h.source, h.lowest() + i, h.stride, rows},
+          const Index next = n + 1 < images ? x.n : x.c - n * x.n;
+          f(x.data + n * x.n + c * x.c, next, Padded{h.source, h.lowest() + i, h.stride, rows},
             Padded{w.source, w.lowest() + j, w.stride, columns}, copy);
         }
       }
@@ -133,8 +134,8 @@ template <class T>
 Laid<const T> lay_out_copy(const Kernels<T>& k, const Batch<const T>& x, Index images, Index channels, const Axis& h,
                            const Axis& w, T* copy) {
   for_each_padded_plane(x, images, channels, h, w, copy,
-                        [&](const T* plane, const Padded& rows, const Padded& columns, T* to) {
-                          k.pad(plane, x.h, x.w, rows, columns, to);
+                        [&](const T* plane, Index next, const Padded& rows, const Padded& columns, T* to) {
+                          k.pad(plane, next, x.h, x.w, rows, columns, to);
                         });
   return laid_at<const T>(copy, images, h, w);
 }
@@ -153,7 +154,7 @@ Laid<const T> lay_out(const Kernels<T>& k, const Batch<const T>& x, Index images
 template <class T>
 void add_back(const Kernels<T>& k, const Laid<T>& laid, Index images, Index channels, const Batch<T>& x) {
   for_each_padded_plane(x, images, channels, laid.h, laid.w, laid.data,
-                        [&](T* plane, const Padded& rows, const Padded& columns, const T* from) {
+                        [&](T* plane, Index, const Padded& rows, const Padded& columns, const T* from) {
                           k.add_padded(from, rows, columns, plane, x.h, x.w);
                         });
 }
