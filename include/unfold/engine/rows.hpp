@@ -145,7 +145,7 @@ struct Pad {
     constexpr Index line = 64 / static_cast<Index>(sizeof(T));
     const Index top = rows.low(), bottom = rows.high(), low = columns.low(), high = columns.high();
     const Index step = columns.step * plane_column, count = columns.count;
-    clear_row<T, VectorBytes>(copy, top * count + low);
+    clear_row<T, VectorBytes>(copy, top * count + (top < bottom ? low : 0));
     for (Index r = top; r < bottom; ++r) {
       T* const to = copy + r * count;
       const T* const from = plane + (rows.first + r * rows.step) * plane_row + columns.first * plane_column;
