@@ -51,6 +51,7 @@ struct Gather {
     typedef T Memory [[gnu::vector_size(VectorBytes), gnu::aligned(alignof(T)), gnu::may_alias]];
     constexpr Index L = VectorBytes / static_cast<int>(sizeof(T));
     if (used == 1 && runs[0].count == 2 * L) {
+      packed += runs[0].at;
       for (Index k = 0; k < depth; ++k, packed += packed_row) {
         const T* const from = source + offsets[k] + runs[0].from;
         const T* const later = source + offsets[k + gather_ahead] + runs[0].from;
