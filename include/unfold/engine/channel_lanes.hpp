@@ -161,10 +161,10 @@ void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<c
         const bool pairs = 2 * block.columns <= tiles.rows && tiles.of_height[2 * block.columns] != nullptr;
         const Index most_images = pairs ? 2 : 1;  // of a tile
         pack_filters_in_tap_order(k, a, m_begin + m, std::min(wide, rows - m), seen, alpha, B::l1, part, b, wide);
-        T* sums = c + m * count;
         for (Index r = 0; r < block.rows; ++r) {
-          for (Index n = 0; n < block.images; n += most_images, sums += most_images * block.columns * wide) {
+          for (Index n = 0; n < block.images; n += most_images) {
             const Index images = std::min(most_images, block.images - n);
+            T* const sums = c + m * count + (r * block.images + n) * block.columns * wide;
             sum_row(tiles, seen, laid, offsets, laid.data + n * laid.image + r * laid.row, r, images, block.columns, b, wide, sums, t == 0);
             if (t + 1 < taps.count()) continue;
             for (Index i = 0; i < images; ++i) store_row(n + i, r, m, sums + i * block.columns * wide, wide);
