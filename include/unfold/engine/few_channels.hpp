@@ -94,6 +94,7 @@ void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, In
         const Taps seen = seen_from(block, all);
         const Laid<const T> laid =
             lay_out_copy(k, x.from(n, seen.channel, 0, 0), 1, seen.channels, seen.h, seen.w, copy);
+        std::fill_n(copy + seen.channels * laid.channel, L, T(0));  // the last vector reads past it
         laid.offsets(seen.channels, offsets);
         std::fill_n(offsets + taps, padded_taps - taps, offsets[0]);
         const Index flat = (block.rows - 1) * laid.row + block.columns, d_row = block.rows * laid.row + B::widest;
