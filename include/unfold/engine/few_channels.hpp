@@ -74,7 +74,7 @@ void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, In
   const Kernels<T>& k = kernels<T>();
   const Index L = k.lanes;
   const PixelBlocks pixels(1, h.outputs, w.outputs, B::pixels);
-  const TapBlocks blocks(h, w, pixels, C, B::sums_taps, B::copy);
+  const TapBlocks blocks(h, w, pixels, C, B::sums_taps, B::copy / 2);  // so that the rows of dy fit `d`, as wide as x's
   const Index task_rows = M == 1 ? 1 : B::dy_rows, tile_taps = M == 1 ? k.taps_of_one : k.taps_of_four;
   const DotsFunction<T> dots = M == 1 ? k.dots_one : k.dots_four;
   const Index row_tasks = parts_of(M, task_rows);
@@ -84,7 +84,7 @@ void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, In
     const Index taps = all.count(), padded_taps = parts_of(taps, tile_taps) * tile_taps, sums_row = padded_taps * L;
     detail::Workspace workspace;
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
-    T* const d = workspace.take<T>(2 * (B::copy + B::widest));
+    T* const d = workspace.take<T>(B::dy_rows * (B::copy / 2 + B::widest));  // [dy_rows, d_row]
     T* const sums = workspace.take<T>(B::dy_rows * (B::sums_taps + 16) * B::widest);  // [rows, taps, L]
     Index offsets[B::sums_taps + 16 + gather_ahead];
     bool first = true;
