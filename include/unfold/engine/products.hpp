@@ -35,14 +35,19 @@ bool in_channel_lanes(Index M, Index C, const Axis& h, const Axis& w) {
   return M > Kernels<T>::most_few_rows && taps > 1 && C * taps >= 288 && parts_of(M, lanes) * lanes * 5 <= M * 7;
 }
 
+/// The form of `convolve` for M filters of C channels.
+template <FloatOrDouble T>
+auto convolution_form(Index M, Index C, const Axis& h, const Axis& w) {
+  return M <= Kernels<T>::most_few_rows     ? convolve_few_rows<T>
+         : in_channel_lanes<T>(M, C, h, w) ? convolve_in_channel_lanes<T>
+                                           : convolve_in_pixel_lanes<T>;
+}
+
 /// y (+)= alpha * a * stencil(x), see convolve_in_pixel_lanes.
 template <FloatOrDouble T>
 void convolve(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C, const Axis& h,
               const Axis& w, const Batch<T>& y, T alpha, bool overwrite) {
-  const auto form = M <= Kernels<T>::most_few_rows     ? convolve_few_rows<T>
-                    : in_channel_lanes<T>(M, C, h, w) ? convolve_in_channel_lanes<T>
-                                                      : convolve_in_pixel_lanes<T>;
-  form(a, M, x, N, C, h, w, y, alpha, overwrite);
+  convolution_form<T>(M, C, h, w)(a, M, x, N, C, h, w, y, alpha, overwrite);
 }
 
 /// y [M, P] = or += alpha * a [M, K] * im2col(x) [K, P].
@@ -54,13 +59,18 @@ void forward(const Strided<const T>& a, Index M, const Patches<const T>& x, cons
   convolve(filters, M, x.x, g.N, x.channels(), x.height(), x.width(), y, alpha, overwrite);
 }
 
+/// The form of weight_gradient for M filters of K taps.
+template <FloatOrDouble T>
+auto contraction_form(Index M, Index K) {
+  constexpr Index few_taps = 36;
+  return M <= Kernels<T>::most_few_rows || K <= few_taps ? contract_few<T> : contract<T>;
+}
+
 /// dw [M, K] = or += alpha * dy [M, P] * im2col(x)^T [P, K].
 template <FloatOrDouble T>
 void weight_gradient(const Batch<const T>& dy, Index M, const Patches<const T>& x, const Strided<T>& dw, T alpha,
                      bool overwrite) {
-  constexpr Index few_taps = 36;
-  const auto form = M <= Kernels<T>::most_few_rows || x.g.K() <= few_taps ? contract_few<T> : contract<T>;
-  form(dy, M, x.x, x.g.N, x.channels(), x.height(), x.width(), dw, alpha, overwrite);
+  contraction_form<T>(M, x.g.K())(dy, M, x.x, x.g.N, x.channels(), x.height(), x.width(), dw, alpha, overwrite);
 }
 
 /// One phase of an axis of the input gradient: the source elements p, p + stride, ... of a forward axis, as outputs of
@@ -76,6 +86,23 @@ inline Axis gradient_axis(const Axis& forward, Index phase) {
   return axis;
 }
 
+/// Whether input_gradient adds the taps one by one: its phases would mostly multiply padding. M: channels of dy.
+template <FloatOrDouble T>
+bool scatters(const Patches<T>& dx, Index M) {
+  const Conv2DGeometry& g = dx.g;
+  const Axis h = dx.height(), w = dx.width();
+  Index multiplied = 0;
+  for (Index i = 0; i < g.SH; ++i) {
+    for (Index j = 0; j < g.SW; ++j) {
+      const Axis hp = gradient_axis(h, i), wp = gradient_axis(w, j);
+      // The channel lanes leave out most of the padding, and are faster than the addition of single products.
+      multiplied += in_channel_lanes<T>(dx.channels(), M, hp, wp) ? multiplied_taps(hp, wp) * 8 / 9
+                                                               : hp.outputs * hp.taps * wp.outputs * wp.taps;
+    }
+  }
+  return multiplied * 3 > g.OH * g.OW * g.KH * g.KW * 4 && g.KH * g.KW * dx.channels() > 4;
+}
+
 /// dx = or += col2im(a [K, M] * dy [M, P]).
 ///
 /// At stride 1 this is a convolution of dy with the turned filters, at stride s one for each of the s*s phases. Where
@@ -86,19 +113,7 @@ void input_gradient(const Strided<const T>& a, const Batch<const T>& dy, Index M
   const Conv2DGeometry& g = dx.g;
   const Axis h = dx.height(), w = dx.width();
   const Filters<const T> filters{a.data, g.KH * g.KW * a.row, a.col, g.KW * a.row, a.row};
-  const Index useful = g.OH * g.OW * g.KH * g.KW;
-  Index multiplied = 0;
-  for (Index i = 0; i < g.SH; ++i) {
-    for (Index j = 0; j < g.SW; ++j) {
-      const Axis hp = gradient_axis(h, i), wp = gradient_axis(w, j);
-      // The channel lanes leave out most of the padding, and the addition of single products is slower than they are.
-      multiplied += in_channel_lanes<T>(dx.channels(), M, hp, wp) ? multiplied_taps(hp, wp) * 8 / 9
-                                                               : hp.outputs * hp.taps * wp.outputs * wp.taps;
-    }
-  }
-  if (multiplied * 3 > useful * 4 && g.KH * g.KW * dx.channels() > 4) {
-    return scatter(filters, dx.channels(), dy, g.N, M, h, w, dx.x, overwrite);
-  }
+  if (scatters(dx, M)) return scatter(filters, dx.channels(), dy, g.N, M, h, w, dx.x, overwrite);
   for (Index i = 0; i < g.SH; ++i) {
     for (Index j = 0; j < g.SW; ++j) {
       const Axis hp = gradient_axis(h, i), wp = gradient_axis(w, j);
