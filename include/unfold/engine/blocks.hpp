@@ -10,10 +10,11 @@ namespace unfold::engine {
 
 /// n cut into equal parts of at most `most`: the size of a part.
 constexpr Index equal_part(Index n, Index most) {
+  if (0 < n && n <= most) return n;  // the usual case of small images, without a division
   const Index parts = (n + most - 1) / most;
   return parts == 0 ? 1 : (n + parts - 1) / parts;
 }
-constexpr Index parts_of(Index n, Index part) { return (n + part - 1) / part; }
+constexpr Index parts_of(Index n, Index part) { return 0 < n && n <= part ? 1 : (n + part - 1) / part; }
 
 /// A block of output pixels in row-major order: whole images, or rows and columns of one.
 struct PixelBlock {
@@ -80,7 +81,8 @@ struct TapBlocks {
     };
     while (kernel_rows > 1 && copy_size() > room) kernel_rows = (kernel_rows + 1) / 2;
     while (kernel_columns > 1 && copy_size() > room) kernel_columns = (kernel_columns + 1) / 2;
-    channels = equal_part(C, std::max<Index>(1, std::min(depth / (kernel_rows * kernel_columns), room / copy_size())));
+    const Index most = std::min(depth / (kernel_rows * kernel_columns), room / copy_size());
+    channels = equal_part(C, std::max<Index>(1, most));
   }
 
   Index count() const {
@@ -88,6 +90,7 @@ struct TapBlocks {
   }
   /// The blocks in the order of the sum.
   Taps operator[](Index i) const {
+    if (channels == C && kernel_rows == h.taps && kernel_columns == w.taps) return {h, w, 0, C};
     const Index c_blocks = parts_of(C, channels), w_blocks = parts_of(w.taps, kernel_columns);
     const Index c = i % c_blocks * channels, kw = i / c_blocks % w_blocks * kernel_columns;
     const Index kh = i / c_blocks / w_blocks * kernel_rows;

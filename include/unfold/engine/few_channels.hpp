@@ -35,31 +35,41 @@ void convolve_few_rows(const Filters<const T>& a, Index M, const Batch<const T>&
     detail::Workspace workspace;
     T* const packed = workspace.take<T>(B::depth * 4);             // [depth, M]
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
-    T* const c = workspace.take<T>(B::copy + 2 * B::widest);       // [M, rows, pitch]
+    T* const c = workspace.take<T>(2 * B::copy);                    // [M, c_row]
     Index offsets[B::depth + gather_ahead];
-    const Batch<T> out = y.from(task / pixels.count(), 0, block.row, block.column);
-    const bool direct = taps.count() == 1 && overwrite && y.w == 1 && block.columns >= k.lanes;
-    const Index pitch = parts_of(block.columns, k.lanes) * k.lanes, c_row = block.rows * pitch;
+    const Index image = task / pixels.count();
+    const Batch<T> out = y.from(image, 0, block.row, block.column);
+    // Rows that are whole vectors, or nearly, go straight to y. Else all rows are one stretch, the few columns between
+    // them computed along, or padded to whole vectors each, by way of c.
+    const Index in_vectors = parts_of(block.columns, k.lanes) * k.lanes, laid_row = w.length(block.columns);
+    const Index flat = (block.rows - 1) * laid_row + block.columns;
+    const bool direct = taps.count() == 1 && overwrite && y.w == 1 && block.columns >= k.lanes &&
+                        4 * in_vectors <= 5 * block.columns;
+    const bool in_one = !direct && taps.kernel_columns == w.taps && laid_row < in_vectors && M * (flat + k.lanes) <= 2 * B::copy;
+    const Index lines = in_one ? 1 : block.rows, length = in_one ? flat : block.columns;
+    const Index pitch = in_one ? laid_row : in_vectors, c_row = in_one ? flat + k.lanes : block.rows * in_vectors;
     for (Index t = 0; t < taps.count(); ++t) {
       const Taps seen = seen_from(block, taps[t]);
       // Vectors read past the end of a row: in the tensor's own memory only where they end with it.
-      const auto lay = direct || block.columns % k.lanes == 0 ? lay_out<T> : lay_out_copy<T>;
-      const Laid<const T> laid =
-          lay(k, x.from(task / pixels.count(), seen.channel, 0, 0), 1, seen.channels, seen.h, seen.w, copy);
+      const auto lay = direct ? lay_out<T> : lay_out_copy<T>;
+      const Laid<const T> laid = lay(k, x.from(image, seen.channel, 0, 0), 1, seen.channels, seen.h, seen.w, copy);
       laid.offsets(seen.channels, offsets);
       pack_filters(k, a, 0, M, seen, alpha, packed, M);
       if (direct) {
-        few_rows(seen.count(), packed, laid.data, offsets, block.columns, block.rows, laid.row, out.data, y.c, y.h, true, true);
+        few_rows(seen.count(), packed, laid.data, offsets, length, lines, laid.row, out.data, y.c, y.h, true, true);
       } else {
-        // What lies past the end of a row is read: of a tensor's own memory only while vectors are whole.
-        few_rows(seen.count(), packed, laid.data, offsets, block.columns, block.rows, laid.row, c, c_row, pitch, t == 0, false);
+        few_rows(seen.count(), packed, laid.data, offsets, length, lines, laid.row, c, c_row, pitch, t == 0, false);
       }
     }
-    for (Index m = 0; m < M && !direct; ++m) {
-      for (Index r = 0; r < block.rows; ++r) {
-        const T* const from = c + m * c_row + r * pitch;
-        T* const to = out.data + m * y.c + r * y.h;
-        for (Index i = 0; i < block.columns; ++i) to[i * y.w] = overwrite ? from[i] : to[i * y.w] + from[i];
+    if (direct) return;
+    constexpr Index some = 64;
+    const Run row{0, 0, block.columns};
+    for (Index r = 0; r < block.rows; r += some) {
+      Index to[some];
+      const Index n = std::min(some, block.rows - r);
+      for (Index i = 0; i < n; ++i) to[i] = (r + i) * y.h;
+      for (Index m = 0; m < M; ++m) {
+        store_rows(k, c + m * c_row + r * pitch, pitch, to, n, &row, 1, out.data + m * y.c, y.w, overwrite);
       }
     }
   });

@@ -66,16 +66,7 @@ void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<con
       const Index used = block.runs(panel * width, pixels_of(panel), y.n, y.h, y.w, runs);
       const Index c_row = width_of(panel);
       const T* const from = c + panel * c_rows * width + r * c_row;
-      if (y.w == 1) return k.scatter(from, c_row, row_offsets + r, n, runs, used, out.data, overwrite);
-      for (Index q = 0; q < n; ++q) {
-        for (Index u = 0; u < used; ++u) {
-          T* const to = out.data + row_offsets[r + q] + runs[u].from;
-          for (Index i = 0; i < runs[u].count; ++i) {
-            const T value = from[q * c_row + runs[u].at + i];
-            to[i * y.w] = overwrite ? value : to[i * y.w] + value;
-          }
-        }
-      }
+      store_rows(k, from, c_row, row_offsets + r, n, runs, used, out.data, y.w, overwrite);
     };
 
     // Where the sum is one block, tiles write straight to y if a panel is contiguous there.

@@ -91,6 +91,7 @@ template <FloatOrDouble T>
 bool scatters(const Patches<T>& dx, Index M) {
   const Conv2DGeometry& g = dx.g;
   const Axis h = dx.height(), w = dx.width();
+  if (g.KH * g.KW * dx.channels() <= 4) return false;
   Index multiplied = 0;
   for (Index i = 0; i < g.SH; ++i) {
     for (Index j = 0; j < g.SW; ++j) {
@@ -100,7 +101,7 @@ bool scatters(const Patches<T>& dx, Index M) {
                                                                : hp.outputs * hp.taps * wp.outputs * wp.taps;
     }
   }
-  return multiplied * 3 > g.OH * g.OW * g.KH * g.KW * 4 && g.KH * g.KW * dx.channels() > 4;
+  return multiplied * 3 > g.OH * g.OW * g.KH * g.KW * 4;
 }
 
 /// dx = or += col2im(a [K, M] * dy [M, P]).

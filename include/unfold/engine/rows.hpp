@@ -98,12 +98,16 @@ struct Scatter {
 };
 
 /// One axis of a padded copy: its element i is the source's element first + i*step, or 0 outside [0, source).
-struct Padded {
+class Padded {
+ public:
   Index source, first, step, count;
 
   /// The elements [low(), high()) of the copy are the source's.
-  Index low() const { return std::min(count, first < 0 ? (step - 1 - first) / step : 0); }
-  Index high() const { return std::max(low(), std::min(count, first < source ? (source - 1 - first) / step + 1 : 0)); }
+  Index low() const { return std::min(count, first < 0 ? steps(-first) : 0); }
+  Index high() const { return std::max(low(), std::min(count, first < source ? steps(source - first) : 0)); }
+
+ private:
+  Index steps(Index length) const { return step == 1 ? length : (length + step - 1) / step; }
 };
 
 /// to[i] = 0, in whole vectors: up to one past the end.
@@ -111,7 +115,10 @@ template <class T, int VectorBytes>
 [[gnu::always_inline]] inline void clear_row(T* to, Index n) {
   typedef T Vector [[gnu::vector_size(VectorBytes)]];
   typedef T Memory [[gnu::vector_size(VectorBytes), gnu::aligned(alignof(T)), gnu::may_alias]];
-  for (Index i = 0; i < n; i += VectorBytes / static_cast<int>(sizeof(T))) *reinterpret_cast<Memory*>(to + i) = Vector{};
+  T zero(0);
+  asm("" : "+m"(zero));  // else the compiler knows it, and calls memset for a few bytes
+  const Vector zeros = zero - Vector{};
+  for (Index i = 0; i < n; i += VectorBytes / static_cast<int>(sizeof(T))) *reinterpret_cast<Memory*>(to + i) = zeros;
 }
 
 /// to[i] = from[i * step]

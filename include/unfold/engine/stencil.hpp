@@ -44,6 +44,22 @@ void clear(const Batch<T>& b, Index N, Index C, Index H, Index W) {
   }
 }
 
+/// to[offsets[r] + run.from + i*step] = or += rows[r, run.at + i] for all runs of all n rows.
+template <class T>
+void store_rows(const Kernels<T>& k, const T* rows, Index row, const Index* offsets, Index n, const Run* runs,
+                Index used, T* to, Index step, bool overwrite) {
+  if (step == 1) return k.scatter(rows, row, offsets, n, runs, used, to, overwrite);
+  for (Index r = 0; r < n; ++r) {
+    for (Index u = 0; u < used; ++u) {
+      T* const element = to + offsets[r] + runs[u].from;
+      const T* const from = rows + r * row + runs[u].at;
+      for (Index i = 0; i < runs[u].count; ++i) {
+        element[i * step] = overwrite ? from[i] : element[i * step] + from[i];
+      }
+    }
+  }
+}
+
 /// One axis: output o under tap t reads source element o*stride + first + t*step, 0 outside [0, source);
 /// tap t is the kernel's element kernel_first + t*kernel_step.
 struct Axis {
