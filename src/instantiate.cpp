@@ -19,7 +19,8 @@ template class SoftmaxCrossEntropy<double>;
 
 namespace engine {
 
-template void forward(const Strided<const float>&, Index, const Patches<const float>&, const Batch<float>&, float, bool);
+template void forward(const Strided<const float>&, Index, const Patches<const float>&, const Batch<float>&, float,
+                      bool);
 template void forward(const Strided<const double>&, Index, const Patches<const double>&, const Batch<double>&, double,
                       bool);
 template void weight_gradient(const Batch<const float>&, Index, const Patches<const float>&, const Strided<float>&,

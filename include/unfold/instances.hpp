@@ -22,17 +22,18 @@ extern template class SoftmaxCrossEntropy<double>;
 
 namespace engine {
 
-extern template void forward(const Strided<const float>&, Index, const Patches<const float>&, const Batch<float>&, float, bool);
-extern template void forward(const Strided<const double>&, Index, const Patches<const double>&, const Batch<double>&, double,
-                      bool);
-extern template void weight_gradient(const Batch<const float>&, Index, const Patches<const float>&, const Strided<float>&,
-                              float, bool);
-extern template void weight_gradient(const Batch<const double>&, Index, const Patches<const double>&, const Strided<double>&,
-                              double, bool);
-extern template void input_gradient(const Strided<const float>&, const Batch<const float>&, Index, const Patches<float>&,
-                             bool);
-extern template void input_gradient(const Strided<const double>&, const Batch<const double>&, Index, const Patches<double>&,
-                             bool);
+extern template void forward(const Strided<const float>&, Index, const Patches<const float>&, const Batch<float>&,
+                             float, bool);
+extern template void forward(const Strided<const double>&, Index, const Patches<const double>&, const Batch<double>&,
+                             double, bool);
+extern template void weight_gradient(const Batch<const float>&, Index, const Patches<const float>&,
+                                     const Strided<float>&, float, bool);
+extern template void weight_gradient(const Batch<const double>&, Index, const Patches<const double>&,
+                                     const Strided<double>&, double, bool);
+extern template void input_gradient(const Strided<const float>&, const Batch<const float>&, Index,
+                                    const Patches<float>&, bool);
+extern template void input_gradient(const Strided<const double>&, const Batch<const double>&, Index,
+                                    const Patches<double>&, bool);
 
 }  // namespace engine
 }  // namespace unfold

@@ -106,8 +106,7 @@ Tensor<T, Rank> combined(const Tensor<T, Rank>& start, T alpha, const Tensor<T, 
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("forward is a * im2col(x), written or added, from and into any strides", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("forward is a * im2col(x), written or added, from and into any strides", "", float, double) {
   using T = TestType;
   for (const auto& problem : problems()) {
     INFO(problem);
@@ -136,8 +135,8 @@ TEMPLATE_TEST_CASE("forward is a * im2col(x), written or added, from and into an
   }
 }
 
-TEMPLATE_TEST_CASE("weight_gradient is dy * im2col(x)^T, written or added, from and into any strides", "",
-                   float, double) {
+TEMPLATE_TEST_CASE("weight_gradient is dy * im2col(x)^T, written or added, from and into any strides", "", float,
+                   double) {
   using T = TestType;
   for (const auto& problem : problems()) {
     INFO(problem);
@@ -166,8 +165,7 @@ TEMPLATE_TEST_CASE("weight_gradient is dy * im2col(x)^T, written or added, from 
   }
 }
 
-TEMPLATE_TEST_CASE("input_gradient is col2im(a * dy), written or added, from and into any strides", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("input_gradient is col2im(a * dy), written or added, from and into any strides", "", float, double) {
   using T = TestType;
   for (const auto& problem : problems()) {
     INFO(problem);

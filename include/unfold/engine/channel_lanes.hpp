@@ -13,8 +13,8 @@ template <class T>
 struct ChannelLanesBlocks {
   static constexpr Index unit = static_cast<Index>(sizeof(T));
   static constexpr Index widest = 2 * most_lanes<T>;
-  static constexpr Index depth = 1152;           // taps of a block
-  static constexpr Index pixels = 2048 / unit;   // of a block
+  static constexpr Index depth = 1152;          // taps of a block
+  static constexpr Index pixels = 2048 / unit;  // of a block
   static constexpr Index b = depth * widest;
   static constexpr Index c = (Index{1} << 20) / unit + widest * pixels;
   static constexpr Index rows = (Index{1} << 20) / unit / pixels;  // filters of a task
@@ -165,7 +165,8 @@ void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<c
           for (Index n = 0; n < block.images; n += most_images) {
             const Index images = std::min(most_images, block.images - n);
             T* const sums = c + m * count + (r * block.images + n) * block.columns * wide;
-            sum_row(tiles, seen, laid, offsets, laid.data + n * laid.image + r * laid.row, r, images, block.columns, b, wide, sums, t == 0);
+            sum_row(tiles, seen, laid, offsets, laid.data + n * laid.image + r * laid.row, r, images, block.columns, b,
+                    wide, sums, t == 0);
             if (t + 1 < taps.count()) continue;
             for (Index i = 0; i < images; ++i) store_row(n + i, r, m, sums + i * block.columns * wide, wide);
           }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// contract   dw (+)= dy * stencil(x)^T: a sum over pixels. Of a block of pixels the rows of one factor, taps or filters,
-// are read along the pixels, those of the other, the fewer ones, are transposed into the lanes.
+// contract   dw (+)= dy * stencil(x)^T: a sum over pixels. Of a block of pixels the rows of one factor, taps or
+// filters, are read along the pixels, those of the other, the fewer ones, are transposed into the lanes.
 #pragma once
 
 #include <unfold/core/threads.hpp>
@@ -139,7 +139,7 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
     const Index in_lanes = taps_in_lanes ? taps : rows, in_rows = taps_in_lanes ? rows : taps;
     const Index panels = parts_of(in_lanes, width);
     detail::Workspace workspace;
-    T* const sums = workspace.take<T>(B::sums);  // [panels, in_rows, width]
+    T* const sums = workspace.take<T>(B::sums);      // [panels, in_rows, width]
     T* const packed = workspace.take<T>(B::packed);  // [pixels, width]
     T* const tap_buffer = workspace.take<T>(B::taps * B::pitch);
     T* const row_buffer = workspace.take<T>(B::rows * B::pitch);

@@ -26,7 +26,8 @@ struct FewRows {
                                                  Index c_line, bool overwrite, bool exact) {
     constexpr Index L = VectorBytes / static_cast<int>(sizeof(T));
     for (Index line = 0; line < lines; ++line, source += source_line, c += c_line) {
-      const Index q = vectors<VectorBytes, Vectors>(0, depth, a, source, offsets, exact ? count / L * L : count, c, c_row, overwrite);
+      const Index q = vectors<VectorBytes, Vectors>(0, depth, a, source, offsets, exact ? count / L * L : count, c,
+                                                    c_row, overwrite);
       if (exact && q < count) vectors<VectorBytes, 1>(count - L, depth, a, source, offsets, count, c, c_row, overwrite);
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// convolve and contract where a group has few filters: the pixels of a whole row are the vectors, read where they lie in
-// the laid-out source, and nothing is packed.
+// convolve and contract where a group has few filters: the pixels of a whole row are the vectors, read where they lie
+// in the laid-out source, and nothing is packed.
 #pragma once
 
 #include <unfold/engine/contract.hpp>
@@ -15,9 +15,10 @@ struct FewChannelsBlocks {
   static constexpr Index depth = 256;            // taps of a block
   static constexpr Index pixels = 16384 / unit;  // of a block: rows of one image
   static constexpr Index copy = (Index{1} << 20) / unit;
-  static constexpr Index sums_taps = 128;        // of a block of the weight gradient
-  static constexpr Index dy_rows = 4;            // of a tile of the weight gradient
-  static_assert((3 * copy + 8 * widest + depth * 4 + dy_rows * (sums_taps + 16) * widest) * unit + 4096 <= workspace_bytes,
+  static constexpr Index sums_taps = 128;  // of a block of the weight gradient
+  static constexpr Index dy_rows = 4;      // of a tile of the weight gradient
+  static_assert((3 * copy + 8 * widest + depth * 4 + dy_rows * (sums_taps + 16) * widest) * unit + 4096 <=
+                    workspace_bytes,
                 "the blocks fit the workspace");
 };
 
@@ -33,9 +34,9 @@ void convolve_few_rows(const Filters<const T>& a, Index M, const Batch<const T>&
   detail::parallel_for(N * pixels.count(), [&](Index task) {
     const PixelBlock block = pixels[task % pixels.count()];
     detail::Workspace workspace;
-    T* const packed = workspace.take<T>(B::depth * 4);             // [depth, M]
+    T* const packed = workspace.take<T>(B::depth * 4);  // [depth, M]
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
-    T* const c = workspace.take<T>(2 * B::copy);                    // [M, c_row]
+    T* const c = workspace.take<T>(2 * B::copy);  // [M, c_row]
     Index offsets[B::depth + gather_ahead];
     const Index image = task / pixels.count();
     const Batch<T> out = y.from(image, 0, block.row, block.column);
@@ -43,9 +44,10 @@ void convolve_few_rows(const Filters<const T>& a, Index M, const Batch<const T>&
     // them computed along, or padded to whole vectors each, by way of c.
     const Index in_vectors = parts_of(block.columns, k.lanes) * k.lanes, laid_row = w.length(block.columns);
     const Index flat = (block.rows - 1) * laid_row + block.columns;
-    const bool direct = taps.count() == 1 && overwrite && y.w == 1 && block.columns >= k.lanes &&
-                        4 * in_vectors <= 5 * block.columns;
-    const bool in_one = !direct && taps.kernel_columns == w.taps && laid_row < in_vectors && M * (flat + k.lanes) <= 2 * B::copy;
+    const bool direct =
+        taps.count() == 1 && overwrite && y.w == 1 && block.columns >= k.lanes && 4 * in_vectors <= 5 * block.columns;
+    const bool in_one =
+        !direct && taps.kernel_columns == w.taps && laid_row < in_vectors && M * (flat + k.lanes) <= 2 * B::copy;
     const Index lines = in_one ? 1 : block.rows, length = in_one ? flat : block.columns;
     const Index pitch = in_one ? laid_row : in_vectors, c_row = in_one ? flat + k.lanes : block.rows * in_vectors;
     for (Index t = 0; t < taps.count(); ++t) {
@@ -75,8 +77,8 @@ void convolve_few_rows(const Filters<const T>& a, Index M, const Batch<const T>&
   });
 }
 
-/// `contract` by dot products along the rows of the image, for few filters or few taps. What stands beside a row of x is
-/// multiplied by zeros.
+/// `contract` by dot products along the rows of the image, for few filters or few taps. What stands beside a row of x
+/// is multiplied by zeros.
 template <FloatOrDouble T>
 void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index N, Index C, const Axis& h,
                   const Axis& w, const Strided<T>& dw, T alpha, bool overwrite) {
@@ -94,7 +96,7 @@ void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, In
     const Index taps = all.count(), padded_taps = parts_of(taps, tile_taps) * tile_taps, sums_row = padded_taps * L;
     detail::Workspace workspace;
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
-    T* const d = workspace.take<T>(B::dy_rows * (B::copy / 2 + B::widest));  // [dy_rows, d_row]
+    T* const d = workspace.take<T>(B::dy_rows * (B::copy / 2 + B::widest));           // [dy_rows, d_row]
     T* const sums = workspace.take<T>(B::dy_rows * (B::sums_taps + 16) * B::widest);  // [rows, taps, L]
     Index offsets[B::sums_taps + 16 + gather_ahead];
     bool first = true;
@@ -114,7 +116,8 @@ void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, In
             continue;
           }
           const Batch<const T> in = dy.from(n, m + r, block.row, block.column);
-          k.pad(in.data, in.c, in.h, in.w, {block.rows, 0, 1, block.rows}, {block.columns, 0, 1, laid.row}, d + r * d_row);
+          k.pad(in.data, in.c, in.h, in.w, {block.rows, 0, 1, block.rows}, {block.columns, 0, 1, laid.row},
+                d + r * d_row);
           std::fill_n(d + r * d_row + flat, L, T(0));
         }
         for (Index t = 0; t < taps; t += tile_taps) {

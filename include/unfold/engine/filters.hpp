@@ -38,7 +38,8 @@ void pack_filters(const Kernels<T>& k, const Filters<const T>& a, Index m, Index
   if (in_order && a.c == each) {
     k.transpose(first, a.m, rows, depth, packed, row);
   } else if (in_order && each > 1) {
-    for (Index c = 0; c < taps.channels; ++c) k.transpose(first + c * a.c, a.m, rows, each, packed + c * each * row, row);
+    for (Index c = 0; c < taps.channels; ++c)
+      k.transpose(first + c * a.c, a.m, rows, each, packed + c * each * row, row);
   } else {
     T* to = packed;
     for (Index c = 0; c < taps.channels; ++c) {
@@ -64,15 +65,16 @@ inline void packed_offsets(Index depth, Index row, Index* to) {
   for (Index d = 0; d < depth; ++d) to[d] = d * row;
 }
 
-/// packed[d * row + r] = the filter of dx's channel and tap `tap + r` at dy's channel begin + d, for r < row. The taps run over dx's channels, kernel rows, kernel columns.
+/// packed[d * row + r] = the filter of dx's channel and tap `tap + r` at dy's channel begin + d, for r < row. The taps
+/// run over dx's channels, kernel rows, kernel columns.
 template <class T>
 void pack_tap_rows(const Filters<const T>& a, const Taps& taps, Index tap, Index begin, Index depth, T* packed,
                    Index row) {
   const Axis &h = taps.h, &w = taps.w;
   for (Index r = 0; r < row; ++r) {
     const Index t = tap + r, c = t / taps.of_channel(), kh = t / w.taps % h.taps, kw = t % w.taps;
-    const T* const from = a.data + (taps.channel + c) * a.m + begin * a.c + (h.kernel_first + kh * h.kernel_step) * a.kh +
-                          (w.kernel_first + kw * w.kernel_step) * a.kw;
+    const T* const from = a.data + (taps.channel + c) * a.m + begin * a.c +
+                          (h.kernel_first + kh * h.kernel_step) * a.kh + (w.kernel_first + kw * w.kernel_step) * a.kw;
     for (Index d = 0; d < depth; ++d) packed[d * row + r] = from[d * a.c];
   }
 }

@@ -12,9 +12,9 @@ namespace unfold::engine {
 template <class T>
 struct PixelLanesBlocks {
   static constexpr Index unit = static_cast<Index>(sizeof(T));
-  static constexpr Index depth = 256;            // taps of a packed block
-  static constexpr Index pixels = 2048 / unit;   // of a block
-  static constexpr Index rows = 512;             // filters of a task
+  static constexpr Index depth = 256;           // taps of a packed block
+  static constexpr Index pixels = 2048 / unit;  // of a block
+  static constexpr Index rows = 512;            // filters of a task
   static constexpr Index widest = 2 * most_lanes<T>;
   static constexpr Index panels = parts_of(pixels, 2 * 16 / unit);  // of a block, at most
   static constexpr Index a = depth * Tiles<T>::most_rows;
@@ -79,18 +79,21 @@ void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<con
     for (Index t = 0; t < taps.count(); ++t) {
       const Taps seen = seen_from(block, taps[t]);
       const Index depth = seen.count();
-      const Laid<const T> laid = lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
+      const Laid<const T> laid =
+          lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
       laid.offsets(seen.channels, offsets);
       Index panel_runs[B::panels + 1] = {0};
       for (Index j = 0; j < panels; ++j) {
-        panel_runs[j + 1] = panel_runs[j] + block.runs(j * width, pixels_of(j), laid.image, laid.row, 1, runs + panel_runs[j]);
+        panel_runs[j + 1] =
+            panel_runs[j] + block.runs(j * width, pixels_of(j), laid.image, laid.row, 1, runs + panel_runs[j]);
       }
       // Far rows are read some at a time along the whole block, a copy at hand panel by panel.
       const Index step = laid.copied ? depth : 8;
       for (Index d = 0; d < depth; d += step) {
         for (Index j = 0; j < panels; ++j) {
-          k.gather(laid.data, offsets + d, std::min(step, depth - d), runs + panel_runs[j], panel_runs[j + 1] - panel_runs[j],
-                   b + j * depth * width + d * width_of(j), width_of(j), !laid.copied);
+          k.gather(laid.data, offsets + d, std::min(step, depth - d), runs + panel_runs[j],
+                   panel_runs[j + 1] - panel_runs[j], b + j * depth * width + d * width_of(j), width_of(j),
+                   !laid.copied);
         }
       }
       for (Index r = 0; r < rows; r += tiles.rows) {

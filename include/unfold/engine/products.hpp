@@ -38,7 +38,7 @@ bool in_channel_lanes(Index M, Index C, const Axis& h, const Axis& w) {
 /// The form of `convolve` for M filters of C channels.
 template <FloatOrDouble T>
 auto convolution_form(Index M, Index C, const Axis& h, const Axis& w) {
-  return M <= Kernels<T>::most_few_rows     ? convolve_few_rows<T>
+  return M <= Kernels<T>::most_few_rows    ? convolve_few_rows<T>
          : in_channel_lanes<T>(M, C, h, w) ? convolve_in_channel_lanes<T>
                                            : convolve_in_pixel_lanes<T>;
 }
@@ -98,7 +98,7 @@ bool scatters(const Patches<T>& dx, Index M) {
       const Axis hp = gradient_axis(h, i), wp = gradient_axis(w, j);
       // The channel lanes leave out most of the padding, and are faster than the addition of single products.
       multiplied += in_channel_lanes<T>(dx.channels(), M, hp, wp) ? multiplied_taps(hp, wp) * 8 / 9
-                                                               : hp.outputs * hp.taps * wp.outputs * wp.taps;
+                                                                  : hp.outputs * hp.taps * wp.outputs * wp.taps;
     }
   }
   return multiplied * 3 > g.OH * g.OW * g.KH * g.KW * 4;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// scatter   dx (+)= stencil^T(a * dy): the product of every tap with a block of dy, added where the tap stands. It serves
-// where the input gradient, written as a stencil over dy, would mostly multiply padding.
+// scatter   dx (+)= stencil^T(a * dy): the product of every tap with a block of dy, added where the tap stands. It
+// serves where the input gradient, written as a stencil over dy, would mostly multiply padding.
 #pragma once
 
 #include <unfold/core/threads.hpp>
@@ -40,9 +40,9 @@ void scatter(const Filters<const T>& a, Index C, const Batch<const T>& dy, Index
   detail::parallel_for(channel_tasks * pixels.image_blocks, [&](Index task) {
     const Index c = task % channel_tasks * taps.channels, channels = std::min(taps.channels, C - c);
     detail::Workspace workspace;
-    T* const b = workspace.take<T>(B::b);                              // [panels, depth, width]
+    T* const b = workspace.take<T>(B::b);                                 // [panels, depth, width]
     T* const packed = workspace.take<T>(B::depth * Tiles<T>::most_rows);  // [depth, height]
-    T* const sums = workspace.take<T>(B::sums);                        // [taps, sums_row]
+    T* const sums = workspace.take<T>(B::sums);                           // [taps, sums_row]
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
     T* const dy_copy = workspace.take<T>(B::copy + 2 * B::widest);
     constexpr Index sums_row = B::pixels + B::widest;
@@ -55,21 +55,23 @@ void scatter(const Filters<const T>& a, Index C, const Batch<const T>& dy, Index
       if (overwrite && p == 0) clear(to, block.images, channels, h.source, w.source);
       for (Index i = 0; i < h.taps; i += taps.kernel_rows) {
         for (Index j = 0; j < w.taps; j += taps.kernel_columns) {
-          const Taps seen = seen_from(block, {h.part(0, h.outputs, i, std::min(taps.kernel_rows, h.taps - i)),
-                                              w.part(0, w.outputs, j, std::min(taps.kernel_columns, w.taps - j)), c,
-                                              channels});
+          const Taps seen =
+              seen_from(block, {h.part(0, h.outputs, i, std::min(taps.kernel_rows, h.taps - i)),
+                                w.part(0, w.outputs, j, std::min(taps.kernel_columns, w.taps - j)), c, channels});
           const Index rows = seen.count();
           for (Index m = 0; m < M; m += B::depth) {
             const Index depth = std::min(B::depth, M - m);
-            const Axis rows_of_dy{block.rows, block.rows, 1, 1, 0, 1}, columns_of_dy{block.columns, block.columns, 1, 1, 0, 1};
+            const Axis rows_of_dy{block.rows, block.rows, 1, 1, 0, 1},
+                columns_of_dy{block.columns, block.columns, 1, 1, 0, 1};
             for (Index some = 0; some < depth;) {  // as many channels as a copy holds
               const Index most = std::max<Index>(1, B::copy / count), n = std::min(most, depth - some);
-              const Laid<const T> laid = lay_out(k, dy.from(block.image, m + some, block.row, block.column), block.images, n,
-                                                 rows_of_dy, columns_of_dy, dy_copy);
+              const Laid<const T> laid = lay_out(k, dy.from(block.image, m + some, block.row, block.column),
+                                                 block.images, n, rows_of_dy, columns_of_dy, dy_copy);
               laid.offsets(n, offsets);
               for (Index at = 0; at < count; at += width) {
                 const Index used = block.runs(at, std::min(width, count - at), laid.image, laid.row, 1, runs);
-                k.gather(laid.data, offsets, n, runs, used, b + at * depth + some * width, width, !laid.copied || n < depth);
+                k.gather(laid.data, offsets, n, runs, used, b + at * depth + some * width, width,
+                         !laid.copied || n < depth);
               }
               some += n;
             }

@@ -82,7 +82,8 @@ struct Axis {
   }
   /// The axis of the outputs [begin, begin + n) under the taps [tap, tap + m).
   Axis part(Index begin, Index n, Index tap, Index m) const {
-    return {n, source, stride, m, first + begin * stride + tap * step, step, kernel_first + tap * kernel_step, kernel_step};
+    return {n,          source, stride, m, first + begin * stride + tap * step, step, kernel_first + tap * kernel_step,
+            kernel_step};
   }
 };
 
@@ -125,8 +126,8 @@ Laid<T> laid_at(T* copy, Index images, const Axis& h, const Axis& w) {
   return {copy, images * image, image, columns, w.phases() * plane, plane, h, w, true};
 }
 
-/// Calls f(plane of x, how much further the next one is, rows, columns, plane of the copy) for every plane of a padded copy of `images` images and
-/// `channels` channels: one for each phase of the strides.
+/// Calls f(plane of x, how much further the next one is, rows, columns, plane of the copy) for every plane of a padded
+/// copy of `images` images and `channels` channels: one for each phase of the strides.
 template <class T, class Copy, class F>
 void for_each_padded_plane(const Batch<T>& x, Index images, Index channels, const Axis& h, const Axis& w, Copy* copy,
                            const F& f) {

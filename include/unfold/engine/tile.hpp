@@ -67,7 +67,7 @@ struct Tiles {
   static constexpr Index most_rows = 14;
 
   RowsOf kind;
-  Index rows;                               // of the highest
+  Index rows;                                // of the highest
   TileFunction<T> of_height[most_rows + 1];  // nullptr where there is none; there is one of height 1
 
   /// c (+)= a b for any number of rows without a gap: in one tile where there is one, else in the highest that fit.
@@ -87,8 +87,8 @@ template <class T, class Set, RowsOf Kind, int Vectors, int... Heights>
 constexpr Tiles<T> tiles_of() {
   Tiles<T> tiles{Kind, 0, {}};
   ((tiles.rows = Heights,
-    tiles.of_height[Heights] = &Set::template run<Tile<T, Kind, Heights, Vectors>, Index, const T*, Index,
-                                                  const Index*, const T*, T*, Index, bool>),
+    tiles.of_height[Heights] = &Set::template run<Tile<T, Kind, Heights, Vectors>, Index, const T*, Index, const Index*,
+                                                  const T*, T*, Index, bool>),
    ...);
   return tiles;
 }

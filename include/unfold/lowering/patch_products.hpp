@@ -112,12 +112,13 @@ engine::Patches<const T> im2col_patches(const Im2Col<T>& x) {
   return {batch(x.functor().x.data(), x.functor().x.strides()), x.functor().geometry};
 }
 
-/// Calls f(begin, rows, block) for the rows of a matrix operand, whole where it lies in memory; an im2col view, transposed
-/// or not, is evaluated a block of rows at a time, any other expression once.
+/// Calls f(begin, rows, block) for the rows of a matrix operand, whole where it lies in memory; an im2col view,
+/// transposed or not, is evaluated a block of rows at a time, any other expression once.
 template <FloatOrDouble T, class E, class F>
 void with_row_blocks(const E& e, F&& f) {
   if constexpr (PatchView<E>::value || TransposedPatchView<E>::value) {
-    const Index rows = std::max<Index>(1, workspace_bytes / 16 / static_cast<Index>(sizeof(T)) / std::max<Index>(1, e.cols()));
+    const Index rows =
+        std::max<Index>(1, workspace_bytes / 16 / static_cast<Index>(sizeof(T)) / std::max<Index>(1, e.cols()));
     for (Index begin = 0; begin < e.rows(); begin += rows) {
       const RowMajorMatrix<T> block = e.middleRows(begin, std::min(rows, e.rows() - begin));
       f(begin, block.rows(), engine::Strided<const T>(strided(block)));
