@@ -49,7 +49,7 @@ struct PixelBlocks {
   Index images, rows, columns;  // of a block
   Index image_blocks, row_blocks, column_blocks;
 
-  PixelBlocks(Index N_, Index OH_, Index OW_, Index most) : N(N_), OH(OH_), OW(OW_) {
+  PixelBlocks(Index all_images, Index height, Index width, Index most) : N(all_images), OH(height), OW(width) {
     columns = equal_part(OW, most);
     column_blocks = parts_of(OW, columns);
     rows = equal_part(OH, std::max<Index>(1, most / columns));
@@ -71,8 +71,9 @@ struct TapBlocks {
   Axis h, w;
   Index C, kernel_rows, kernel_columns, channels;
 
-  TapBlocks(const Axis& h_, const Axis& w_, const PixelBlocks& pixels, Index C_, Index depth, Index room)
-      : h(h_), w(w_), C(C_) {
+  TapBlocks(const Axis& height, const Axis& width, const PixelBlocks& pixels, Index input_channels, Index depth,
+            Index room)
+      : h(height), w(width), C(input_channels) {
     kernel_columns = std::min(w.taps, depth);
     kernel_rows = std::min(h.taps, std::max<Index>(1, depth / kernel_columns));
     const auto copy_size = [&] {

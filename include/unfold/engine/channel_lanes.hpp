@@ -64,8 +64,8 @@ void pack_filters_in_tap_order(const Kernels<T>& k, const Filters<const T>& a, I
 
 /// The first and last tap of an axis that find the source for one of the outputs [begin, begin + n).
 struct Reached {
-  Index first, end;
-  Reached(const Axis& axis, Index begin, Index n) : first(0), end(axis.taps) {
+  Index first = 0, end;
+  Reached(const Axis& axis, Index begin, Index n) : end(axis.taps) {
     while (end > 0 && !axis.reads(end - 1, begin, n)) --end;
     while (first < end && !axis.reads(first, begin, n)) ++first;
   }

@@ -21,10 +21,10 @@ using FewRowsFunction = void (*)(Index depth, const T* a, const T* source, const
 template <class T, int Rows, int Vectors>
 struct FewRows {
   template <int VectorBytes>
-  [[gnu::always_inline]] static inline void body(Index depth, const T* a, const T* source, const Index* offsets,
-                                                 Index count, Index lines, Index source_line, T* c, Index c_row,
-                                                 Index c_line, bool overwrite, bool exact) {
-    constexpr Index L = VectorBytes / static_cast<int>(sizeof(T));
+  [[gnu::always_inline]] static void body(Index depth, const T* a, const T* source, const Index* offsets, Index count,
+                                          Index lines, Index source_line, T* c, Index c_row, Index c_line,
+                                          bool overwrite, bool exact) {
+    constexpr Index L = VectorOf<T, VectorBytes>::lanes;
     for (Index line = 0; line < lines; ++line, source += source_line, c += c_line) {
       const Index q = vectors<VectorBytes, Vectors>(0, depth, a, source, offsets, exact ? count / L * L : count, c,
                                                     c_row, overwrite);
@@ -35,12 +35,11 @@ struct FewRows {
  private:
   /// The columns from q on, V vectors at a time, then fewer; returns where it ended.
   template <int VectorBytes, int V>
-  [[gnu::always_inline]] static inline Index vectors(Index q, Index depth, const T* a, const T* source,
-                                                     const Index* offsets, Index count, T* c, Index c_row,
-                                                     bool overwrite) {
-    typedef T Vector [[gnu::vector_size(VectorBytes)]];
-    typedef T Memory [[gnu::vector_size(VectorBytes), gnu::aligned(alignof(T)), gnu::may_alias]];
-    constexpr Index L = VectorBytes / static_cast<int>(sizeof(T));
+  [[gnu::always_inline]] static Index vectors(Index q, Index depth, const T* a, const T* source, const Index* offsets,
+                                              Index count, T* c, Index c_row, bool overwrite) {
+    using Vector = typename VectorOf<T, VectorBytes>::InRegister;
+    using Memory = typename VectorOf<T, VectorBytes>::InMemory;
+    constexpr Index L = VectorOf<T, VectorBytes>::lanes;
     for (; q + (V - 1) * L < count; q += V * L) {
       Vector sum[Rows][V] = {};
       for (Index k = 0; k < depth; ++k) {
@@ -75,11 +74,11 @@ using DotsFunction = void (*)(Index count, const T* dy, Index dy_row, const T* s
 template <class T, int Rows, int Taps>
 struct Dots {
   template <int VectorBytes>
-  [[gnu::always_inline]] static inline void body(Index count, const T* dy, Index dy_row, const T* source,
-                                                 const Index* offsets, T* sums, Index sums_row, bool overwrite) {
-    typedef T Vector [[gnu::vector_size(VectorBytes)]];
-    typedef T Memory [[gnu::vector_size(VectorBytes), gnu::aligned(alignof(T)), gnu::may_alias]];
-    constexpr Index L = VectorBytes / static_cast<int>(sizeof(T));
+  [[gnu::always_inline]] static void body(Index count, const T* dy, Index dy_row, const T* source, const Index* offsets,
+                                          T* sums, Index sums_row, bool overwrite) {
+    using Vector = typename VectorOf<T, VectorBytes>::InRegister;
+    using Memory = typename VectorOf<T, VectorBytes>::InMemory;
+    constexpr Index L = VectorOf<T, VectorBytes>::lanes;
     const T* from[Taps];
     for (int t = 0; t < Taps; ++t) from[t] = source + offsets[t];
     Vector sum[Rows][Taps] = {};

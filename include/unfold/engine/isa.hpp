@@ -5,6 +5,7 @@
 #include <unfold/core/error.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -47,6 +48,15 @@ inline Isa isa() {
   }();
   return chosen;
 }
+
+/// A vector of the compilers' vector extensions, and the same as it lies among other elements.
+template <class T, int Bytes>
+struct VectorOf {
+  // Both compilers drop these attributes from an alias.
+  typedef T InRegister [[gnu::vector_size(Bytes)]];                                          // NOLINT(*-use-using)
+  typedef T InMemory [[gnu::vector_size(Bytes), gnu::aligned(alignof(T)), gnu::may_alias]];  // NOLINT(*-use-using)
+  static constexpr std::ptrdiff_t lanes = Bytes / static_cast<int>(sizeof(T));               // its elements
+};
 
 /// One instruction set: `run` is the body of a kernel compiled for it, with no flag needed. The body is inlined, and
 /// takes pointers and numbers alone: vectors stay inside.

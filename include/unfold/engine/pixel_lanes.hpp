@@ -16,7 +16,7 @@ struct PixelLanesBlocks {
   static constexpr Index pixels = 2048 / unit;  // of a block
   static constexpr Index rows = 512;            // filters of a task
   static constexpr Index widest = 2 * most_lanes<T>;
-  static constexpr Index panels = parts_of(pixels, 2 * 16 / unit);  // of a block, at most
+  static constexpr Index panels = parts_of(pixels, Index{2} * 16 / unit);  // of a block, at most
   static constexpr Index a = depth * Tiles<T>::most_rows;
   static constexpr Index b = depth * (pixels + widest);
   static constexpr Index c = rows * (pixels + widest);

@@ -17,8 +17,8 @@ struct Run {
 /// to[i] = or += from[i], in whole vectors as far as they go; touches no other element.
 template <class T, int VectorBytes>
 [[gnu::always_inline]] inline void move_row(const T* from, T* to, Index n, bool overwrite) {
-  typedef T Memory [[gnu::vector_size(VectorBytes), gnu::aligned(alignof(T)), gnu::may_alias]];
-  constexpr Index L = VectorBytes / static_cast<int>(sizeof(T));
+  using Memory = typename VectorOf<T, VectorBytes>::InMemory;
+  constexpr Index L = VectorOf<T, VectorBytes>::lanes;
   Index i = 0;
   if (overwrite) {
     for (; i + L <= n; i += L) *reinterpret_cast<Memory*>(to + i) = *reinterpret_cast<const Memory*>(from + i);
@@ -47,10 +47,10 @@ struct Gather {
                             Index packed_row, bool exact);
 
   template <int VectorBytes>
-  [[gnu::always_inline]] static inline void body(const T* source, const Index* offsets, Index depth, const Run* runs,
-                                                 Index used, T* packed, Index packed_row, bool exact) {
-    typedef T Memory [[gnu::vector_size(VectorBytes), gnu::aligned(alignof(T)), gnu::may_alias]];
-    constexpr Index L = VectorBytes / static_cast<int>(sizeof(T));
+  [[gnu::always_inline]] static void body(const T* source, const Index* offsets, Index depth, const Run* runs,
+                                          Index used, T* packed, Index packed_row, bool exact) {
+    using Memory = typename VectorOf<T, VectorBytes>::InMemory;
+    constexpr Index L = VectorOf<T, VectorBytes>::lanes;
     if (used == 1 && runs[0].count == 2 * L) {
       packed += runs[0].at;
       for (Index k = 0; k < depth; ++k, packed += packed_row) {
@@ -88,8 +88,8 @@ struct Scatter {
                             Index used, T* target, bool overwrite);
 
   template <int VectorBytes>
-  [[gnu::always_inline]] static inline void body(const T* block, Index block_row, const Index* offsets, Index depth,
-                                                 const Run* runs, Index used, T* target, bool overwrite) {
+  [[gnu::always_inline]] static void body(const T* block, Index block_row, const Index* offsets, Index depth,
+                                          const Run* runs, Index used, T* target, bool overwrite) {
     for (Index k = 0; k < depth; ++k, block += block_row) {
       for (Index r = 0; r < used; ++r) {
         move_row<T, VectorBytes>(block + runs[r].at, target + offsets[k] + runs[r].from, runs[r].count, overwrite);
@@ -114,8 +114,8 @@ class Padded {
 /// to[i] = 0, in whole vectors: up to one past the end.
 template <class T, int VectorBytes>
 [[gnu::always_inline]] inline void clear_row(T* to, Index n) {
-  typedef T Vector [[gnu::vector_size(VectorBytes)]];
-  typedef T Memory [[gnu::vector_size(VectorBytes), gnu::aligned(alignof(T)), gnu::may_alias]];
+  using Vector = typename VectorOf<T, VectorBytes>::InRegister;
+  using Memory = typename VectorOf<T, VectorBytes>::InMemory;
   T zero(0);
   asm("" : "+m"(zero));  // else the compiler knows it, and calls memset for a few bytes
   const Vector zeros = zero - Vector{};
@@ -125,8 +125,8 @@ template <class T, int VectorBytes>
 /// to[i] = from[i * step]
 template <class T>
 [[gnu::always_inline]] inline void take_every(const T* from, Index step, T* to, Index n) {
-  typedef T Vector [[gnu::vector_size(16)]];
-  typedef T Memory [[gnu::vector_size(16), gnu::aligned(alignof(T)), gnu::may_alias]];
+  using Vector = typename VectorOf<T, 16>::InRegister;
+  using Memory = typename VectorOf<T, 16>::InMemory;
   constexpr Index L = 16 / static_cast<Index>(sizeof(T));
   Index i = 0;
   if (step == 2) {
@@ -149,8 +149,8 @@ struct Pad {
 
   /// The plane that is copied next is `next` elements further: its rows are asked for meanwhile.
   template <int VectorBytes>
-  [[gnu::always_inline]] static inline void body(const T* plane, Index next, Index plane_row, Index plane_column,
-                                                 Padded rows, Padded columns, T* copy) {
+  [[gnu::always_inline]] static void body(const T* plane, Index next, Index plane_row, Index plane_column, Padded rows,
+                                          Padded columns, T* copy) {
     constexpr Index line = 64 / static_cast<Index>(sizeof(T));
     const Index top = rows.low(), bottom = rows.high(), low = columns.low(), high = columns.high();
     const Index step = columns.step * plane_column, count = columns.count;
@@ -176,8 +176,8 @@ struct AddPadded {
   using Function = void (*)(const T* copy, Padded rows, Padded columns, T* plane, Index plane_row, Index plane_column);
 
   template <int VectorBytes>
-  [[gnu::always_inline]] static inline void body(const T* copy, Padded rows, Padded columns, T* plane, Index plane_row,
-                                                 Index plane_column) {
+  [[gnu::always_inline]] static void body(const T* copy, Padded rows, Padded columns, T* plane, Index plane_row,
+                                          Index plane_column) {
     const Index low = columns.low(), high = columns.high(), step = columns.step * plane_column;
     for (Index r = rows.low(); r < rows.high(); ++r) {
       const T* const from = copy + r * columns.count;
@@ -197,8 +197,8 @@ struct Transpose {
   using Function = void (*)(const T* from, Index from_row, Index rows, Index columns, T* to, Index to_row);
 
   template <int VectorBytes>
-  [[gnu::always_inline]] static inline void body(const T* from, Index from_row, Index rows, Index columns, T* to,
-                                                 Index to_row) {
+  [[gnu::always_inline]] static void body(const T* from, Index from_row, Index rows, Index columns, T* to,
+                                          Index to_row) {
     constexpr Index L = 16 / static_cast<Index>(sizeof(T));  // blocks of L x L elements
     Index i = 0;
     for (; i + L <= rows; i += L, from += L * from_row, to += L) {
@@ -214,9 +214,9 @@ struct Transpose {
   }
 
  private:
-  [[gnu::always_inline]] static inline void block(const T* from, Index from_row, T* to, Index to_row) {
-    typedef T Memory [[gnu::vector_size(16), gnu::aligned(alignof(T)), gnu::may_alias]];
-    typedef T Vector [[gnu::vector_size(16)]];
+  [[gnu::always_inline]] static void block(const T* from, Index from_row, T* to, Index to_row) {
+    using Memory = typename VectorOf<T, 16>::InMemory;
+    using Vector = typename VectorOf<T, 16>::InRegister;
     const Vector a = *reinterpret_cast<const Memory*>(from);
     const Vector b = *reinterpret_cast<const Memory*>(from + from_row);
     if constexpr (sizeof(T) == 4) {

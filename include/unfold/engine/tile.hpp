@@ -24,13 +24,13 @@ using TileFunction = void (*)(Index depth, const T* a, Index step, const Index* 
 template <class T, RowsOf Kind, int Rows, int Vectors>
 struct Tile {
   template <int VectorBytes>
-  [[gnu::always_inline]] static inline void body(Index depth, const T* a, Index step, const Index* offsets, const T* b,
-                                                 T* c, Index c_row, bool overwrite) {
-    typedef T Vector [[gnu::vector_size(VectorBytes)]];
-    typedef T Memory [[gnu::vector_size(VectorBytes), gnu::aligned(alignof(T)), gnu::may_alias]];
-    constexpr Index L = VectorBytes / static_cast<int>(sizeof(T));  // lanes: elements of a vector
-    Vector sum[Rows][Vectors] = {};                                 // [Rows, Vectors*L]
-    const T* row_of[Rows];                                          // of rows apart
+  [[gnu::always_inline]] static void body(Index depth, const T* a, Index step, const Index* offsets, const T* b, T* c,
+                                          Index c_row, bool overwrite) {
+    using Vector = typename VectorOf<T, VectorBytes>::InRegister;
+    using Memory = typename VectorOf<T, VectorBytes>::InMemory;
+    constexpr Index L = VectorOf<T, VectorBytes>::lanes;
+    Vector sum[Rows][Vectors] = {};  // [Rows, Vectors*L]
+    const T* row_of[Rows];           // of rows apart
     for (int i = 0; i < Rows; ++i) row_of[i] = a + i * step;
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i) {  // c may be far away: its lines come while the sums are made
