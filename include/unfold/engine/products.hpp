@@ -115,15 +115,17 @@ void input_gradient(const Strided<const T>& a, const Batch<const T>& dy, Index M
   const Axis h = dx.height(), w = dx.width();
   const Filters<const T> filters{a.data, g.KH * g.KW * a.row, a.col, g.KW * a.row, a.row};
   if (scatters(dx, M)) return scatter(filters, dx.channels(), dy, g.N, M, h, w, dx.x, overwrite);
+  const auto taps = [&](Index i, Index j) { return gradient_axis(h, i).taps * gradient_axis(w, j).taps; };
+  bool every_phase = true;  // has taps; else zeros stand between those that have
+  for (Index i = 0; i < g.SH; ++i) {
+    for (Index j = 0; j < g.SW; ++j) every_phase = every_phase && taps(i, j) > 0;
+  }
+  if (overwrite && !every_phase) clear(dx.x, g.N, dx.channels(), g.IH, g.IW);
   for (Index i = 0; i < g.SH; ++i) {
     for (Index j = 0; j < g.SW; ++j) {
-      const Axis hp = gradient_axis(h, i), wp = gradient_axis(w, j);
+      if (taps(i, j) == 0) continue;
       const Batch<T> phase{dx.x.data + i * dx.x.h + j * dx.x.w, dx.x.n, dx.x.c, g.SH * dx.x.h, g.SW * dx.x.w};
-      if (hp.taps * wp.taps > 0) {
-        convolve(filters, dx.channels(), dy, g.N, M, hp, wp, phase, T(1), overwrite);
-      } else if (overwrite) {
-        clear(phase, g.N, dx.channels(), hp.outputs, wp.outputs);
-      }
+      convolve(filters, dx.channels(), dy, g.N, M, gradient_axis(h, i), gradient_axis(w, j), phase, T(1), overwrite);
     }
   }
 }

@@ -36,9 +36,13 @@ template <class T>
 void clear(const Batch<T>& b, Index N, Index C, Index H, Index W) {
   for (Index n = 0; n < N; ++n) {
     for (Index c = 0; c < C; ++c) {
+      T* const plane = b.data + n * b.n + c * b.c;
       for (Index h = 0; h < H; ++h) {
-        T* const row = b.data + n * b.n + c * b.c + h * b.h;
-        for (Index w = 0; w < W; ++w) row[w * b.w] = T(0);
+        if (b.w == 1) {
+          std::fill_n(plane + h * b.h, W, T(0));
+        } else {
+          for (Index w = 0; w < W; ++w) plane[h * b.h + w * b.w] = T(0);
+        }
       }
     }
   }
