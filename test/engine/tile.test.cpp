@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+#include <unfold/engine/tile.hpp>
+
+#include "support/buffer.hpp"
+#include "support/catch.hpp"
+#include "support/isa.hpp"
+
+#include <string>
+
+using namespace unfold;
+using engine::RowsOf;
+using test::Buffer;
+
+namespace {
+
+/// All tiles of one kind and width.
+template <class T>
+struct Family {
+  std::string name;
+  Index columns;
+  const engine::Tiles<T>* tiles;
+};
+
+template <class T>
+std::vector<Family<T>> families(const test::KernelSet<T>& set) {
+  const engine::TileSet<T>& tiles = set.kernels.tiles;
+  const Index lanes = set.kernels.lanes;
+  const std::string name = set.name;
+  return {{name + " apart", 2 * lanes, &tiles.apart},
+          {name + " neighbours", lanes, &tiles.neighbours[0]},
+          {name + " neighbours", 2 * lanes, &tiles.neighbours[1]}};
+}
+
+/// The factor of a tile, a(row, k), as its kind wants it to lie. Every element has a place of its own, the last ends
+/// the memory, and where there are offsets, they descend.
+template <class T>
+struct Rows {
+  RowsOf kind;
+  Index rows, step;
+  std::vector<Index> offsets;
+  Buffer<T> memory;
+
+  /// gap: before the upper half of neighbours; where there is one, the upper halves stand behind all lower ones
+  Rows(RowsOf kind_, Index rows_, Index depth, Index gap)
+      : kind(kind_), rows(rows_), step(kind == RowsOf::apart ? depth + 3 : gap), memory(size(depth)) {
+    for (Index k = 0; k < depth; ++k) offsets.push_back((depth - 1 - k) * stretch());
+  }
+  Index lower() const { return (rows + 1) / 2; }
+  Index stretch() const { return step == 0 ? rows : lower(); }
+  Index size(Index depth) const {
+    if (depth == 0) return 0;
+    if (kind == RowsOf::apart) return (rows - 1) * step + depth;
+    return (depth - 1) * stretch() + rows + (rows > 1 ? step : 0);
+  }
+
+  T& operator()(Index row, Index k) {
+    if (kind == RowsOf::apart) return memory[row * step + k];
+    return memory[offsets[static_cast<std::size_t>(k)] + row + (row >= lower() ? step : 0)];
+  }
+};
+
+/// The gap that puts the upper halves of all neighbours behind all lower ones.
+Index gap_of(Index rows, Index depth) { return depth * ((rows + 1) / 2); }
+
+/// c = or += a * b, in plain loops.
+template <class T>
+void multiply(Rows<T>& a, const Buffer<T>& b, Index rows, Index columns, Buffer<T>& c, Index c_row, bool overwrite) {
+  for (Index i = 0; i < rows; ++i) {
+    for (Index j = 0; j < columns; ++j) {
+      T sum = overwrite ? T(0) : c[i * c_row + j];
+      for (Index k = 0; k < b.size() / columns; ++k) sum += a(i, k) * b[k * columns + j];
+      c[i * c_row + j] = sum;
+    }
+  }
+}
+
+/// Calls f(a, b, c, c_row, overwrite), which is to multiply, for several depths, written and added; checks all of c.
+template <class T, class F>
+void check_products(RowsOf kind, Index rows, Index columns, bool gap, F&& f) {
+  for (const Index depth : {0, 1, 2, 3, 7, 16, 17, 64, 301}) {
+    Random random(static_cast<std::uint64_t>(depth + 1000 * rows));
+    const Index c_row = columns + 3;
+    Rows<T> a(kind, rows, depth, gap ? gap_of(rows, depth) : 0);
+    for (Index k = 0; k < depth; ++k) {
+      for (Index i = 0; i < rows; ++i) a(i, k) = T(random.below(17) - 8);
+    }
+    const Buffer<T> b(depth * columns, random);
+    Buffer<T> c((rows + 1) * c_row), expected = c;
+    for (const bool overwrite : {true, false}) {
+      CAPTURE(depth, gap, overwrite);
+      f(a, b, depth, c, c_row, overwrite);
+      multiply(a, b, rows, columns, expected, c_row, overwrite);
+      CHECK(test::differences(c, expected) == 0);
+    }
+  }
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("A tile is a * b, written or added, in its own rows and columns and nowhere else", "", float,
+                   double) {
+  using T = TestType;
+  for (const auto& set : test::kernel_sets<T>()) {
+    for (const auto& family : families(set)) {
+      for (Index rows = 1; rows <= family.tiles->rows; ++rows) {
+        const auto tile = family.tiles->of_height[rows];
+        if (tile == nullptr) continue;
+        CAPTURE(family.name, family.columns, rows);
+        for (const bool gap : {false, true}) {
+          if (gap && family.tiles->kind == RowsOf::apart) continue;
+          check_products<T>(
+              family.tiles->kind, rows, family.columns, gap,
+              [&](const Rows<T>& a, const Buffer<T>& b, Index depth, Buffer<T>& c, Index c_row, bool overwrite) {
+                tile(depth, a.memory.data(), a.step, a.offsets.data(), b.data(), c.data(), c_row, overwrite);
+              });
+        }
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("Any number of rows is multiplied by tiles that read no row beyond them", "", float, double) {
+  using T = TestType;
+  for (const auto& set : test::kernel_sets<T>()) {
+    for (const auto& family : families(set)) {
+      for (Index rows = 1; rows <= 2 * family.tiles->most_rows + 3; ++rows) {
+        CAPTURE(family.name, family.columns, rows);
+        check_products<T>(
+            family.tiles->kind, rows, family.columns, false,
+            [&](const Rows<T>& a, const Buffer<T>& b, Index depth, Buffer<T>& c, Index c_row, bool overwrite) {
+              family.tiles->run(rows, depth, a.memory.data(), a.step, a.offsets.data(), b.data(), c.data(), c_row,
+                                overwrite);
+            });
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("The tiles of a table are of its kind, the highest last, and one is a single row", "", float,
+                   double) {
+  for (const auto& set : test::kernel_sets<TestType>()) {
+    CHECK(set.kernels.tiles.apart.kind == RowsOf::apart);
+    for (const int v : {0, 1}) CHECK(set.kernels.tiles.neighbours[v].kind == RowsOf::neighbours);
+    CHECK(set.kernels.tiles.neighbours[0].rows == set.kernels.tiles.neighbours[1].rows);
+    for (const auto& family : families(set)) {
+      const auto& tiles = *family.tiles;
+      CAPTURE(family.name, family.columns);
+      REQUIRE((tiles.rows >= 1 && tiles.rows <= tiles.most_rows));
+      CHECK(tiles.of_height[1] != nullptr);
+      CHECK(tiles.of_height[tiles.rows] != nullptr);
+      for (Index n = tiles.rows + 1; n <= tiles.most_rows; ++n) CHECK(tiles.of_height[n] == nullptr);
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("The bits of an element do not depend on the tile or the place in which it is computed", "", float,
+                   double) {
+  using T = TestType;
+  constexpr Index depth = 301;
+  Random random(8);
+  Buffer<T> row(depth), column(depth);
+  for (Index k = 0; k < depth; ++k) row[k] = T(random.normal()), column[k] = T(random.normal());
+  for (const auto& set : test::kernel_sets<T>()) {
+    Buffer<T> first(1);  // of this set: every element of every product below has these bits
+    for (const auto& family : families(set)) {
+      for (Index rows = 1; rows <= family.tiles->most_rows + 9; ++rows) {
+        CAPTURE(family.name, family.columns, rows);
+        Rows<T> a(family.tiles->kind, rows, depth, 0);
+        Buffer<T> b(depth * family.columns), c(rows * family.columns);
+        for (Index k = 0; k < depth; ++k) {
+          for (Index i = 0; i < rows; ++i) a(i, k) = row[k];
+          for (Index j = 0; j < family.columns; ++j) b[k * family.columns + j] = column[k];
+        }
+        family.tiles->run(rows, depth, a.memory.data(), a.step, a.offsets.data(), b.data(), c.data(), family.columns,
+                          true);
+        if (!first.written(0)) first[0] = c[0];
+        Index others = 0;
+        for (Index i = 0; i < c.size(); ++i) others += c[i] != first[0];
+        CHECK(others == 0);
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("The kernels in use are those of the instruction set in use", "", float, double) {
+  const auto sets = test::kernel_sets<TestType>();
+  const auto& expected = sets.at(static_cast<std::size_t>(engine::isa())).kernels;
+  const auto& used = engine::kernels<TestType>();
+  CHECK(used.lanes == expected.lanes);
+  CHECK(used.tiles.apart.of_height[1] == expected.tiles.apart.of_height[1]);
+  CHECK(used.gather == expected.gather);
+}
