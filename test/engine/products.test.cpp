@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <unfold/engine/products.hpp>
 
-#include "support/catch.hpp"
-#include "support/patch_reference.hpp"
+#include "support/products.hpp"
 #include "support/tensor_matcher.hpp"
 #include "support/thread_count.hpp"
 
@@ -10,105 +9,20 @@ using namespace unfold;
 using engine::Batch;
 using engine::Patches;
 using engine::Strided;
+using test::as_batch;
+using test::batch;
+using test::combined;
 using test::equals;
 using test::integers;
+using test::patches;
 using test::poisoned;
 using test::product_by_loops;
+using test::Scattered;
 using test::transposed;
-
-namespace {
-
-/// The named problems, and some that need several blocks along rows, taps, pixels and channels.
-std::vector<test::Problem> problems() {
-  auto list = test::problems();
-  list.push_back({.name = "several_blocks_of_taps",
-                  .x = {2, 45, 9, 8},
-                  .out_channels = 3,
-                  .kernel = {3, 3},
-                  .padding = {1, 1, 1, 1}});
-  list.push_back({.name = "several_blocks_of_rows", .x = {1, 5, 7, 6}, .out_channels = 231, .kernel = {2, 2}});
-  list.push_back({.name = "several_blocks_of_filters", .x = {2, 3, 5, 6}, .out_channels = 801, .kernel = {2, 3}});
-  list.push_back({.name = "several_blocks_of_pixels",
-                  .x = {3, 2, 31, 27},
-                  .out_channels = 7,
-                  .kernel = {3, 2},
-                  .padding = {1, 1, 0, 1}});
-  list.push_back(
-      {.name = "one_long_row", .x = {1, 1, 1, 1450}, .out_channels = 15, .kernel = {1, 3}, .padding = {0, 0, 1, 1}});
-  list.push_back({.name = "kernel_beyond_a_block", .x = {1, 2, 26, 25}, .out_channels = 3, .kernel = {21, 20}});
-  list.push_back({.name = "several_blocks_of_all",
-                  .x = {1, 50, 30, 31},
-                  .out_channels = 120,
-                  .kernel = {3, 3},
-                  .stride = {1, 1},
-                  .padding = {1, 1, 1, 1}});
-  return list;
-}
-
-/// A tensor in memory of which every second element is its own and the rest is NaN, the axes in another order.
-template <class T>
-class Scattered {
- public:
-  Scattered(const Shape<4>& s, const std::array<int, 4>& order)
-      : memory_(poisoned<T>(Shape{2 * s[0] * s[1] * s[2] * s[3]})) {
-    Shape<4> stride;
-    Index step = 2;
-    for (const int d : order) {
-      stride[d] = step;
-      step *= s[d];
-    }
-    view_ = TensorView<T, 4>(memory_.data(), s, stride);
-  }
-  Scattered(const Tensor<T, 4>& values, const std::array<int, 4>& order) : Scattered(values.shape(), order) {
-    test::copy_into(view_, values);
-  }
-
-  TensorView<T, 4> view() { return view_; }
-  bool gaps_are_untouched() const {
-    for (Index i = 1; i < memory_.size(); i += 2) {
-      if (memory_(i) == memory_(i)) return false;
-    }
-    return true;
-  }
-
- private:
-  Tensor<T, 1> memory_;
-  TensorView<T, 4> view_;
-};
-
-template <class T, class View>
-Batch<T> batch(const View& y) {
-  return {y.data(), y.stride(0), y.stride(1), y.stride(2), y.stride(3)};
-}
-
-template <class T, class View>
-Patches<T> patches(const View& x, const Conv2DGeometry& g, Index group) {
-  return {batch<T>(x.slice(1, group * (g.IC / g.G), g.IC / g.G)), g};
-}
-
-/// [rows, P] -> [N, rows, OH, OW]
-template <class T>
-Tensor<T, 4> as_batch(const Tensor<T, 2>& m, const Conv2DGeometry& g) {
-  Tensor<T, 4> y({g.N, m.shape(0), g.OH, g.OW});
-  for (Index c = 0; c < m.shape(0); ++c) {
-    for (Index p = 0; p < m.shape(1); ++p) y(p / (g.OH * g.OW), c, p / g.OW % g.OH, p % g.OW) = m(c, p);
-  }
-  return y;
-}
-
-/// start + alpha * m, start taken as 0 where it is overwritten
-template <class T, int Rank>
-Tensor<T, Rank> combined(const Tensor<T, Rank>& start, T alpha, const Tensor<T, Rank>& m, bool overwrite) {
-  Tensor<T, Rank> sum = m;
-  for (Index i = 0; i < m.size(); ++i) sum.data()[i] = alpha * m.data()[i] + (overwrite ? T(0) : start.data()[i]);
-  return sum;
-}
-
-}  // namespace
 
 TEMPLATE_TEST_CASE("forward is a * im2col(x), written or added, from and into any strides", "", float, double) {
   using T = TestType;
-  for (const auto& problem : problems()) {
+  for (const auto& problem : test::product_problems()) {
     INFO(problem);
     const Conv2DGeometry g = problem.geometry();
     const auto x = integers<T>(problem.x, 1);
@@ -138,7 +52,7 @@ TEMPLATE_TEST_CASE("forward is a * im2col(x), written or added, from and into an
 TEMPLATE_TEST_CASE("weight_gradient is dy * im2col(x)^T, written or added, from and into any strides", "", float,
                    double) {
   using T = TestType;
-  for (const auto& problem : problems()) {
+  for (const auto& problem : test::product_problems()) {
     INFO(problem);
     const Conv2DGeometry g = problem.geometry();
     const auto x = integers<T>(problem.x, 1);
@@ -167,7 +81,7 @@ TEMPLATE_TEST_CASE("weight_gradient is dy * im2col(x)^T, written or added, from 
 
 TEMPLATE_TEST_CASE("input_gradient is col2im(a * dy), written or added, from and into any strides", "", float, double) {
   using T = TestType;
-  for (const auto& problem : problems()) {
+  for (const auto& problem : test::product_problems()) {
     INFO(problem);
     const Conv2DGeometry g = problem.geometry();
     const Index M = g.OC / g.G, K = g.K(), channels = g.IC / g.G;
