@@ -15,6 +15,7 @@
 #include <unfold/core/threads.hpp>
 #include <unfold/core/random.hpp>
 #include <unfold/core/text.hpp>
+#include <unfold/core/json_text.hpp>
 #if __has_include(<fmt/core.h>)
 #include <unfold/core/print.hpp>
 #endif

@@ -3,6 +3,7 @@
 // Only what a safetensors header needs; why not a JSON library: docs/decisions/safetensors_header.md.
 #pragma once
 
+#include <unfold/core/json_text.hpp>
 #include <unfold/io/cursor.hpp>
 
 namespace unfold::detail {
@@ -131,22 +132,6 @@ void for_each_member(Cursor& cursor, F&& f) {
     f(name, start);
   }
   if (!cursor.accept("}")) cursor.fail("',' or '}'");
-}
-
-/// The string in quotes; `text` is UTF-8.
-inline std::string to_json(std::string_view text) {
-  constexpr std::string_view hex = "0123456789abcdef";
-  std::string json = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      json.append({'\\', c});
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      json.append("\\u00").append({hex[static_cast<unsigned char>(c) / 16], hex[static_cast<unsigned char>(c) % 16]});
-    } else {
-      json += c;
-    }
-  }
-  return json + '"';
 }
 
 }  // namespace unfold::detail
