@@ -66,7 +66,8 @@ GradientReport check(Layer layer, const Shape<Rank>& x, std::uint64_t seed, bool
   Random random(seed);
   const auto draw_value = [&](std::string_view, auto value, auto) { draw(random, value); };
   detail::visit_parameters(layer, "", draw_value);
-  return gradient_check(layer, drawn(random, x), {.seed = seed, .integers = linear});
+  return gradient_check(layer, drawn(random, x),
+                        {.seed = seed, .engine = linear ? GradientEngine::integers : GradientEngine::differences});
 }
 
 GradientReport check_softmax(const GradcheckOptions& options) {

@@ -54,7 +54,12 @@
 #include <unfold/nn/sequential.hpp>
 #include <unfold/verify/reference.hpp>
 #include <unfold/verify/gradient_report.hpp>
+#include <unfold/verify/gradient_text.hpp>
+#include <unfold/verify/claim.hpp>
 #include <unfold/verify/central_differences.hpp>
+#include <unfold/verify/directions.hpp>
+#include <unfold/verify/infinitesimals.hpp>
+#include <unfold/verify/layer_under_check.hpp>
 #include <unfold/verify/gradient_check.hpp>
 #include <unfold/io/element.hpp>
 #include <unfold/io/file.hpp>

@@ -99,7 +99,7 @@ TEST_CASE("Differences confirm the gradients of a dense layer, exactly where it 
   Dense<double> linear({.inputs = IC, .outputs = OC}),
       silu({.inputs = IC, .outputs = OC, .activation = Activation::silu});
   silu.initialize(2);
-  CHECK(gradient_check(linear, x, {.integers = true}));
+  CHECK(gradient_check(linear, x, {.engine = GradientEngine::integers}));
   CHECK(gradient_check(silu, x));
 }
 

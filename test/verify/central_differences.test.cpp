@@ -142,7 +142,7 @@ TEST_CASE("With integers a product is checked exactly in float") {
   Tensor<float, 1> x({2}), gradient({2});
   x(0) = 3, x(1) = -4;
   gradient(0) = -20, gradient(1) = 15;
-  CHECK(gradient_check(product, x, gradient, {.integers = true}));
+  CHECK(gradient_check(product, x, gradient, {.engine = GradientEngine::integers}));
   gradient(1) = std::nextafter(15.0f, 16.0f);
-  CHECK_FALSE(gradient_check(product, x, gradient, {.integers = true}));
+  CHECK_FALSE(gradient_check(product, x, gradient, {.engine = GradientEngine::integers}));
 }

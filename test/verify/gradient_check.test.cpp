@@ -115,18 +115,18 @@ TEST_CASE("Each planted fault is reported at its index") {
 TEST_CASE("With integers the gradients of a multilinear layer must be equal, to the last bit") {
   auto toy = linear_toy<float>();
   const Tensor<float, 2> w = toy.w, x = normal_input<float>();
-  const auto report = gradient_check(toy, x, {.integers = true});
+  const auto report = gradient_check(toy, x, {.engine = GradientEngine::integers});
   CHECK(report);
   CHECK(report.worst(1).front().entry->bound() == 0);
   CHECK(toy.w == w);
 
   toy.plant = [](auto& t) { t.dw(2, 0) = std::nextafter(t.dw(2, 0), 1e9f); };
-  CHECK(failures(gradient_check(toy, x, {.integers = true})) == Places{"weights [2, 0]"});
+  CHECK(failures(gradient_check(toy, x, {.engine = GradientEngine::integers})) == Places{"weights [2, 0]"});
 }
 
 TEST_CASE("Integers show that a map is not multilinear") {
   auto toy = tanh_toy<double>();
-  CHECK_FALSE(gradient_check(toy, normal_input<double>(), {.integers = true}));
+  CHECK_FALSE(gradient_check(toy, normal_input<double>(), {.engine = GradientEngine::integers}));
 }
 
 TEST_CASE("The check leaves the layer as it was, without a gradient and without the check's input") {
@@ -140,7 +140,7 @@ TEST_CASE("The check leaves the layer as it was, without a gradient and without 
   CHECK(toy.input().size() == 0);
 
   toy.plant = [](auto&) { throw std::runtime_error("in backward"); };
-  CHECK_THROWS_AS(gradient_check(toy, x, {.integers = true}), std::runtime_error);
+  CHECK_THROWS_AS(gradient_check(toy, x, {.engine = GradientEngine::integers}), std::runtime_error);
   CHECK(toy.w == w);
 }
 

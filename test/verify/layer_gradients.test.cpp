@@ -46,13 +46,14 @@ TEMPLATE_TEST_CASE("The gradients of a convolution equal its differences in inte
   for (const auto& problem : test::problems()) {
     INFO(problem);
     Conv2D<TestType> layer(problem.options());
-    CHECK(gradient_check(layer, Tensor<TestType, 4>(problem.x), {.coordinates = 60, .integers = true}));
+    CHECK(
+        gradient_check(layer, Tensor<TestType, 4>(problem.x), {.engine = GradientEngine::integers, .coordinates = 60}));
   }
 }
 
 TEST_CASE("The gradients of a dense layer equal its differences in integers") {
   Dense<float> layer({.inputs = 11, .outputs = 7});
-  CHECK(gradient_check(layer, Tensor<float, 2>({5, 11}), {.integers = true}));
+  CHECK(gradient_check(layer, Tensor<float, 2>({5, 11}), {.engine = GradientEngine::integers}));
 }
 
 TEST_CASE("A convolution passes with every activation") {

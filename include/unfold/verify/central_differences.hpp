@@ -4,24 +4,9 @@
 // See docs/06_gradient_checks.md.
 #pragma once
 
-#include <unfold/verify/gradient_report.hpp>
-
-#include <limits>
-#include <utility>  // std::move
+#include <unfold/verify/claim.hpp>
 
 namespace unfold {
-
-struct GradientCheckOptions {
-  /// Of the weighting of the outputs, the choice of coordinates, and the integers.
-  std::uint64_t seed = 1;
-  /// At most so many coordinates of each tensor are checked.
-  Index coordinates = std::numeric_limits<Index>::max();
-  /// For maps linear in each tensor by itself (a convolution, a dense layer): the tensors are filled with
-  /// small integers and the step is 1, so that nothing is rounded and the gradients must be equal.
-  bool integers = false;
-  /// How many roundings an output may carry, in units of epsilon times the largest output.
-  double roundings = 32;
-};
 
 namespace detail {
 
@@ -40,17 +25,20 @@ class CentralDifferences {
 
   /// The verdict on the claim that the loss has derivative `analytic` by q. Leaves q as it was.
   GradientEntry judge(T& q, T analytic) {
-    GradientEntry entry = options_.integers ? unit_step(q) : extrapolated(q);
+    GradientEntry entry = integers() ? unit_step(q) : extrapolated(q);
     entry.analytic = static_cast<double>(analytic);
     // Where no step makes the quotients agree, their bound means nothing: only one-sided slopes can tell.
     const bool settled = entry.truncation <= std::max(entry.rounding, std::cbrt(epsilon) * std::abs(entry.numeric));
     if (settled && entry.within_bound()) {
       entry.verdict = Verdict::pass;
-    } else if (!options_.integers && between_slopes(q, entry.analytic, settled)) {
+    } else if (!integers() && between_slopes(q, entry.analytic, settled)) {
       entry.verdict = Verdict::kink;
     }
     return entry;
   }
+
+  /// Whether every step of 1 so far moved the outputs upwards as much as a step of -1 downwards.
+  bool linear() const { return linear_; }
 
  private:
   static constexpr double epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
@@ -111,7 +99,11 @@ class CentralDifferences {
   }
 
   /// The quotient with step 1: exact where the loss is linear in q and all numbers are small integers.
-  GradientEntry unit_step(T& q) { return {.numeric = quotient(q, 1).slope}; }
+  GradientEntry unit_step(T& q) {
+    const Quotient unit = quotient(q, 1);
+    linear_ = linear_ && unit.low == unit.high;
+    return {.numeric = unit.slope};
+  }
 
   /// Whether `analytic` lies between the one-sided slopes, and these differ because of a kink: from one step to
   /// the next the gap between them stays, where it shrinks for a smooth function and grows at a jump.
@@ -131,9 +123,12 @@ class CentralDifferences {
   static double first_step(T q) { return scale(q) * std::exp2(std::floor(std::log2(epsilon) / 7)); }
   static double last_step(T q) { return scale(q) * std::exp2(std::floor(std::log2(epsilon) * 2 / 5)); }
 
+  bool integers() const { return options_.engine == GradientEngine::integers; }
+
   Outputs outputs_;
   std::vector<T> weights_;
   GradientCheckOptions options_;
+  bool linear_ = true;
   std::vector<T> here_, right_, left_;
   double largest_ = 0;
 };

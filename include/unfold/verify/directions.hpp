@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+// Directions: derivatives of outputs along drawn directions u of a tensor q, against the product <g, u> of the
+// claimed gradient g. A few forward passes judge all elements of q at once; none is named.
+// See docs/06_gradient_checks.md.
+#pragma once
+
+#include <unfold/verify/claim.hpp>
+
+#include <array>
+
+namespace unfold::detail {
+
+/// Measures along directions in the tensor of one claim, for the loss sum c_i*y_i. `outputs(y)` writes the outputs at
+/// the current point. The elements of a direction are drawn with either sign, so that errors of opposite signs do not
+/// hide one another.
+template <class T, class Outputs>
+class Directions {
+ public:
+  Directions(Claim<T>& claim, Outputs& outputs, const std::vector<T>& weights, const GradientCheckOptions& options)
+      : claim_(claim), outputs_(outputs), weights_(weights), roundings_(options.roundings) {
+    for (const T* q : claim.at) point_.push_back(*q);
+    outputs_(here_);
+    for (const T y : here_) largest_ = std::max(largest_, std::abs(static_cast<double>(y)));
+  }
+  Directions(const Directions&) = delete;
+  Directions& operator=(const Directions&) = delete;
+  ~Directions() { move(0, {}); }
+
+  /// For outputs affine in q, y = J q + y0:  <J u, c> = <u, J^T c>, with J u = y(u) - y(0).
+  ///
+  /// rounding: each output is off by roundings/2 * epsilon * |y_i|, so the left side by that times |c_i|, of y(u) and
+  /// of y(0). Where outputs cancel inside, what cancels is as large as the terms u_j*g_j of the right side, whose sum
+  /// is off by roundings/2 * epsilon * sum |u_j*g_j|.
+  GradientEntry adjoint(Random& random) {
+    const std::vector<T> u = direction(random, [](T) { return 1.0; });
+    const std::vector<T>&zero = at(0, u, 0), &once = at(1, u, 1), &twice = at(2, u, 2), &back = at(-1, u, 3);
+    GradientEntry entry;
+    double size = 0;
+    for (std::size_t i = 0; i < weights_.size(); ++i) {
+      const double c = weights_[i], y0 = zero[i], y1 = once[i], y2 = twice[i], y3 = back[i];
+      entry.numeric += c * (y1 - y0);
+      size += std::abs(c) * (std::abs(y1) + std::abs(y0));
+      // Four outputs, each off by roundings/2 * epsilon * the largest output.
+      const double allowed =
+          2 * roundings_ * epsilon * std::max({std::abs(y0), std::abs(y1), std::abs(y2), std::abs(y3)});
+      const double largest = 2 * roundings_ * epsilon * largest_;
+      linear_ = linear_ && std::abs(y1 - 2 * y0 + y3) <= std::max(allowed, largest) &&
+                std::abs(y2 - 2 * y1 + y0) <= std::max(allowed, largest);
+    }
+    for (std::size_t j = 0; j < u.size(); ++j) {
+      const double term = static_cast<double>(u[j]) * static_cast<double>(claim_.gradient[j]);
+      entry.analytic += term;
+      size += std::abs(term);
+    }
+    entry.rounding = roundings_ / 2 * epsilon * size;
+    if (entry.within_bound()) entry.verdict = Verdict::pass;
+    return entry;
+  }
+
+  /// Whether outputs at 0, u, 2u and -u lay on a line in every direction of `adjoint` so far.
+  bool linear() const { return linear_; }
+
+  /// The remainder of Taylor's formula on both sides, split into what the sides share and what they do not:
+  ///
+  ///   r(t)    = f(q + t*u) - f(q) - t*<g, u>
+  ///   even(t) = (r(t) + r(-t)) / 2 = a*t^2 + ...     or |k|*t at a kink
+  ///   odd(t)  = (r(t) - r(-t)) / 2 = b*t^3 + ...     or e*t where the claim is wrong by e
+  ///
+  /// numeric = <g, u> + odd(t)/t, at the t = 2^-3 / 4^k that gives the smallest bound.
+  /// truncation: |odd(4t)/(4t) - odd(t)/t|, of which the true error is a fifteenth where odd falls as t^3.
+  /// The bound holds just where odd falls faster than t^1.5; `order` is the exponent of the slower one of the two.
+  GradientEntry taylor(Random& random) {
+    const std::vector<T> u = direction(random, [](T q) { return std::max(1.0, std::abs(static_cast<double>(q))); });
+    GradientEntry best{.numeric = NAN, .truncation = HUGE_VAL};
+    Remainder last = remainder(u, 0.125);
+    for (double t = 0.125 / 4; t > epsilon; t /= 4) {
+      const Remainder now = remainder(u, t);
+      GradientEntry entry{.analytic = now.claimed,
+                          .numeric = now.claimed + now.odd / t,
+                          .truncation = std::abs(last.odd / (4 * t) - now.odd / t),
+                          .rounding = now.rounding / t};
+      entry.order = std::min(order(last.even, now.even, now.rounding), order(last.odd, now.odd, now.rounding));
+      const bool settled = entry.truncation <= std::max(entry.rounding, std::cbrt(epsilon) * std::abs(entry.numeric));
+      // Even parts fall as t^2 where the function is smooth: 1.5 is the middle between that and a kink. At a kink the
+      // claim lies between the slopes on both sides just where r(t) and r(-t) have one sign.
+      const bool kink = order(last.even, now.even, now.rounding) < 1.5;
+      if (kink && std::abs(now.odd) <= std::abs(now.even) + now.rounding) {
+        entry.verdict = Verdict::kink;
+      } else if (!kink && settled && entry.within_bound()) {
+        entry.verdict = Verdict::pass;
+      }
+      if (entry.bound() < best.bound()) best = entry;
+      if (entry.truncation <= entry.rounding) break;
+      last = now;
+    }
+    return best;
+  }
+
+ private:
+  static constexpr double epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
+
+  struct Remainder {
+    double even, odd, claimed;  // claimed: <g, u>
+    double rounding;            // of even and odd
+  };
+
+  template <class Scale>
+  std::vector<T> direction(Random& random, Scale scale) {
+    std::vector<T> u;
+    for (const T q : point_) u.push_back(static_cast<T>(random.normal() * scale(q)));
+    return u;
+  }
+
+  /// q = t*u, from zero.
+  const std::vector<T>& at(int t, const std::vector<T>& u, std::size_t slot) {
+    for (std::size_t j = 0; j < u.size(); ++j) *claim_.at[j] = static_cast<T>(t) * u[j];
+    outputs_(outputs_of_[slot]);
+    return outputs_of_[slot];
+  }
+
+  /// q = point + t*u; the point itself for t = 0.
+  void move(double t, const std::vector<T>& u) {
+    for (std::size_t j = 0; j < point_.size(); ++j) {
+      *claim_.at[j] = t == 0 ? point_[j] : point_[j] + static_cast<T>(t) * u[j];
+    }
+  }
+
+  /// r on both sides. q is rounded, so the claim is multiplied with the steps that were taken. rounding: two outputs
+  /// each, off by roundings/2 * epsilon * the largest output, where they moved; and the claim, as in `adjoint`.
+  Remainder remainder(const std::vector<T>& u, double t) {
+    std::array<double, 2> r{}, rounding{};
+    double claimed = 0;
+    for (std::size_t side = 0; side < 2; ++side) {
+      move(side == 0 ? t : -t, u);
+      for (std::size_t j = 0; j < u.size(); ++j) {
+        const double g = claim_.gradient[j];
+        const double term = g * static_cast<double>(*claim_.at[j] - point_[j]);
+        r[side] -= term;
+        rounding[side] += roundings_ / 2 * epsilon * std::abs(term);
+        if (side == 0) claimed += g * static_cast<double>(u[j]);
+      }
+      outputs_(outputs_of_[0]);
+      for (std::size_t i = 0; i < weights_.size(); ++i) {
+        const double c = weights_[i], y = outputs_of_[0][i];
+        r[side] += c * (y - static_cast<double>(here_[i]));
+        const bool moved = outputs_of_[0][i] != here_[i];
+        if (moved) rounding[side] += roundings_ * epsilon * std::abs(c) * std::max(std::abs(y), largest_);
+      }
+    }
+    return {(r[0] + r[1]) / 2, (r[0] - r[1]) / 2, claimed, (rounding[0] + rounding[1]) / 2};
+  }
+
+  /// The exponent with which a part falls from 4t to t; infinite where it is lost in rounding. Above four times the
+  /// rounding the exponent is off by log2((1 + 1/4) / (1 - 1/16)) / 2 < 1/4 at most, where it is 1 or more.
+  static double order(double at_4t, double at_t, double rounding) {
+    if (std::abs(at_t) <= 4 * rounding) return HUGE_VAL;
+    return std::log2(std::abs(at_4t) / std::abs(at_t)) / 2;
+  }
+
+  Claim<T>& claim_;
+  Outputs& outputs_;
+  const std::vector<T>& weights_;
+  double roundings_;
+  bool linear_ = true;
+  std::vector<T> point_, here_;
+  std::array<std::vector<T>, 4> outputs_of_;
+  double largest_ = 0;
+};
+
+}  // namespace unfold::detail

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// Derivatives from code that runs on numbers with an infinitesimal part: dual numbers, and complex numbers whose
+// imaginary part is tiny. Nothing is subtracted, so that all digits are right.
+// See docs/06_gradient_checks.md.
+#pragma once
+
+#include <unfold/nn/scalar.hpp>
+#include <unfold/verify/claim.hpp>
+
+#include <unsupported/Eigen/AutoDiff>
+
+#include <complex>
+
+namespace unfold {
+
+/// A number with one derivative: DualNumber(2.0) is a constant, DualNumber(2.0, 1, 0) the variable itself.
+/// Its value() and derivatives()(0) go through arithmetic and the functions of <cmath> by their own rules.
+using DualNumber = Eigen::AutoDiffScalar<Eigen::Matrix<double, 1, 1>>;
+
+namespace detail {
+
+template <class S>
+concept ComplexNumber = std::same_as<S, std::complex<typename S::value_type>>;
+
+}  // namespace detail
+
+/// The scalars of a twin: std::complex, or dual numbers such as DualNumber.
+template <class S>
+concept Infinitesimal = detail::ComplexNumber<S> || detail::CarriesDerivatives<S>;
+
+namespace detail {
+
+/// The numbers S as a value and an infinitesimal part in units of `unit`.
+///   dual      f(q + d) = f(q) + f'(q)*d       exactly; unit 1
+///   complex   Im f(q + i*h) / h = f'(q) - h^2/6*f'''(q) + ...   h is the fourth root of the smallest normal number:
+///             h^2 is far below epsilon, and h^3 is still a normal number
+template <Infinitesimal S>
+struct InfinitesimalPart;
+
+template <class T>
+struct InfinitesimalPart<std::complex<T>> {
+  static inline const T unit = std::exp2(T(std::numeric_limits<T>::min_exponent / 4));
+  static std::complex<T> variable(double value) { return {static_cast<T>(value), unit}; }
+  static double value(const std::complex<T>& s) { return static_cast<double>(s.real()); }
+  static double derivative(const std::complex<T>& s) { return static_cast<double>(s.imag() / unit); }
+  static std::string engine() { return "complex step"; }
+};
+
+template <CarriesDerivatives S>
+struct InfinitesimalPart<S> {
+  static S variable(double value) {
+    std::remove_cvref_t<decltype(S(value).derivatives())> d = S(value).derivatives();
+    d.setZero();
+    d(0) = 1;
+    return S(value, d);
+  }
+  static double value(const S& s) { return static_cast<double>(s.value()); }
+  static double derivative(const S& s) { return static_cast<double>(s.derivatives()(0)); }
+  static std::string engine() { return "dual numbers"; }
+};
+
+/// Compares a twin's outputs with those of the layer: one that computes something else judges nothing. Each is off by
+/// roundings/2 * epsilon * the largest output.
+template <class T, class S>
+std::vector<Finding> compare_outputs(const std::vector<S>& twins, const std::vector<T>& ours, double roundings) {
+  if (twins.size() != ours.size()) {
+    const auto counts = std::to_string(twins.size()) + " outputs for " + std::to_string(ours.size());
+    return {{Verdict::fail, "the twin gives " + counts}};
+  }
+  double largest = 0;
+  for (const T y : ours) largest = std::max(largest, std::abs(static_cast<double>(y)));
+  const double allowed = roundings * static_cast<double>(std::numeric_limits<T>::epsilon()) * largest;
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    const double a = InfinitesimalPart<S>::value(twins[i]), b = static_cast<double>(ours[i]);
+    if (a == b || std::abs(a - b) <= allowed || (std::isnan(a) && std::isnan(b))) continue;
+    return {{Verdict::fail, "the twin gives " + std::to_string(a) + " as element " + std::to_string(i) +
+                                " of y, the layer " + std::to_string(b)}};
+  }
+  return {};
+}
+
+/// Checks some coordinates of a claim: numeric = sum c_i * dy_i/dq_j, one pass of the twin each.
+///
+/// rounding: both sides are sums of products that a formula gives without truncation. Each is off by roundings/2 *
+/// epsilon of its terms; a term that cancels inside a layer (a saturated slope, a mean taken off) is as large there as
+/// the terms of other elements of the tensor are at the end. So the scale is the largest sum |c_i * dy_i/dq| of all.
+/// A twin takes one branch at a kink: where the claim differs, `at_kink(q, claim)` is asked.
+template <class T, class S, class Outputs, class AtKink>
+TensorReport check_by_infinitesimals(const Claim<T>& claim, const std::vector<S*>& twins, Outputs& outputs,
+                                     const std::vector<T>& weights, Random& random, const GradientCheckOptions& options,
+                                     const AtKink& at_kink) {
+  using Part = InfinitesimalPart<S>;
+  TensorReport report = claim.report(false);
+  double largest = 0;
+  std::vector<S> y;
+  for_each_chosen(random, claim.size(), options.coordinates, [&](std::size_t j) {
+    const S kept = *twins[j];
+    *twins[j] = Part::variable(static_cast<double>(*claim.at[j]));
+    outputs(y);
+    *twins[j] = kept;
+    double sum = 0, size = 0;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      const double term = static_cast<double>(weights[i]) * Part::derivative(y[i]);
+      sum += term;
+      size += std::abs(term);
+    }
+    largest = std::max(largest, size);
+    report.entries.push_back(
+        {.position = static_cast<Index>(j), .analytic = static_cast<double>(claim.gradient[j]), .numeric = sum});
+  });
+  for (GradientEntry& entry : report.entries) {
+    entry.rounding = options.roundings * static_cast<double>(std::numeric_limits<T>::epsilon()) * largest;
+    const auto j = static_cast<std::size_t>(entry.position);
+    if (entry.within_bound()) {
+      entry.verdict = Verdict::pass;
+    } else if (at_kink(*claim.at[j], claim.gradient[j])) {
+      entry.verdict = Verdict::kink;
+    }
+  }
+  return report;
+}
+
+}  // namespace detail
+}  // namespace unfold
