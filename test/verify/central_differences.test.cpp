@@ -68,7 +68,7 @@ TEST_CASE("The true error stays within the bound, and the bound is not far above
 }
 
 TEST_CASE("At a kink the claim must lie between the slopes on either side") {
-  for (const double claimed : {0.0, 0.3, 1.0}) CHECK(judge(relu, 0, claimed).verdict == Verdict::kink);
+  for (const double claimed : {0.0, 0.3, 0.5, 1.0}) CHECK(judge(relu, 0, claimed).verdict == Verdict::kink);
   for (const double claimed : {-0.001, 1.001, std::nan("")}) CHECK(judge(relu, 0, claimed).verdict == Verdict::fail);
   CHECK(judge([](double z) { return std::abs(z); }, 0, -1).verdict == Verdict::kink);
 }

@@ -30,7 +30,7 @@ class CentralDifferences {
     // Where no step makes the quotients agree, their bound means nothing: only one-sided slopes can tell.
     const bool settled = entry.truncation <= std::max(entry.rounding, std::cbrt(epsilon) * std::abs(entry.numeric));
     if (settled && entry.within_bound()) {
-      entry.verdict = Verdict::pass;
+      entry.verdict = kink_ ? Verdict::kink : Verdict::pass;
     } else if (!integers() && between_slopes(q, entry.analytic, settled)) {
       entry.verdict = Verdict::kink;
     }
@@ -46,6 +46,7 @@ class CentralDifferences {
   struct Quotient {
     double slope, low, high;  // low, high: between the slopes on either side of q, output by output
     double magnitude;         // sum of |c_i| * |y_i| over the outputs that moved, y_i at least the largest output
+    double gap() const { return high - low; }
   };
 
   static double difference(T a, T b) {
@@ -82,17 +83,23 @@ class CentralDifferences {
   ///   D(h) = q' + a*h^2 + b*h^4 + ... ;   R(h) = (4*D(h/2) - D(h)) / 3 ;   numeric = (16*R(h/2) - R(h)) / 15
   ///
   /// truncation: |R(h/2) - R(h)|, fifteen times the estimated error of R(h/2), itself worse than numeric.
-  /// rounding: each y is off by at most roundings/2 * epsilon * magnitude, D(h/4) by twice that over h/2, and
-  /// the weights 64/45, 20/45, 1/45 of the quotients less than double it.
+  /// kink: the slopes on both sides stay apart, where their gap falls to a fourth from h to h/4 if q' exists. The mean
+  /// of the two, which all quotients give at a kink, is no derivative then. rounding: each y is off by at most
+  /// roundings/2 * epsilon * magnitude, D(h/4) by twice that over h/2, and the weights 64/45, 20/45, 1/45 of the
+  /// quotients less than double it.
   GradientEntry extrapolated(T& q) {
     GradientEntry best{.numeric = NAN, .truncation = HUGE_VAL};
+    kink_ = false;
     for (double h = first_step(q); h / 4 >= last_step(q); h /= 8) {
       const Quotient d1 = quotient(q, h), d2 = quotient(q, h / 2), d4 = quotient(q, h / 4);
       const double r1 = d2.slope + (d2.slope - d1.slope) / 3, r2 = d4.slope + (d4.slope - d2.slope) / 3;
       const GradientEntry entry{.numeric = r2 + (r2 - r1) / 15,
                                 .truncation = std::abs(r2 - r1),
                                 .rounding = options_.roundings * epsilon * d1.magnitude / (h / 4)};
-      if (entry.bound() < best.bound()) best = entry;
+      if (entry.bound() < best.bound()) {
+        best = entry;
+        kink_ = d4.gap() > d1.gap() / 2 && d4.gap() > 4 * entry.rounding;
+      }
       if (entry.truncation <= entry.rounding) break;
     }
     return best;
@@ -111,7 +118,7 @@ class CentralDifferences {
     const double h = last_step(q);
     const Quotient wide = quotient(q, 4 * h), narrow = quotient(q, h);
     const double rounding = options_.roundings * epsilon * narrow.magnitude / h;
-    const double gap = narrow.high - narrow.low, wide_gap = wide.high - wide.low;
+    const double gap = narrow.gap(), wide_gap = wide.gap();
     const bool kink = !settled || (gap > wide_gap / 2 && gap > 4 * rounding);
     const bool jump = gap > 2 * wide_gap + 4 * rounding;
     return kink && !jump && narrow.low - rounding <= analytic && analytic <= narrow.high + rounding;
@@ -129,6 +136,7 @@ class CentralDifferences {
   std::vector<T> weights_;
   GradientCheckOptions options_;
   bool linear_ = true;
+  bool kink_ = false;  // at the step that gave the last entry
   std::vector<T> here_, right_, left_;
   double largest_ = 0;
 };

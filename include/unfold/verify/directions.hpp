@@ -41,11 +41,9 @@ class Directions {
       entry.numeric += c * (y1 - y0);
       size += std::abs(c) * (std::abs(y1) + std::abs(y0));
       // Four outputs, each off by roundings/2 * epsilon * the largest output.
-      const double allowed =
-          2 * roundings_ * epsilon * std::max({std::abs(y0), std::abs(y1), std::abs(y2), std::abs(y3)});
-      const double largest = 2 * roundings_ * epsilon * largest_;
-      linear_ = linear_ && std::abs(y1 - 2 * y0 + y3) <= std::max(allowed, largest) &&
-                std::abs(y2 - 2 * y1 + y0) <= std::max(allowed, largest);
+      const double largest = std::max({largest_, std::abs(y0), std::abs(y1), std::abs(y2), std::abs(y3)});
+      const double bend = std::max(std::abs(y1 - 2 * y0 + y3), std::abs(y2 - 2 * y1 + y0));
+      linear_ = linear_ && bend <= 2 * roundings_ * epsilon * largest;
     }
     for (std::size_t j = 0; j < u.size(); ++j) {
       const double term = static_cast<double>(u[j]) * static_cast<double>(claim_.gradient[j]);
@@ -68,30 +66,40 @@ class Directions {
   ///
   /// numeric = <g, u> + odd(t)/t, at the t = 2^-3 / 4^k that gives the smallest bound.
   /// truncation: |odd(4t)/(4t) - odd(t)/t|, of which the true error is a fifteenth where odd falls as t^3.
-  /// The bound holds just where odd falls faster than t^1.5; `order` is the exponent of the slower one of the two.
+  /// The bound holds just where odd falls faster than t^1.5. `order`: the exponent of the slower of the two parts, of
+  /// the even one at the smallest t where it is more than rounding.
+  /// Kink: even falls slower than t^1.5, the middle between kink and smooth. The claim lies between the slopes on both
+  /// sides just where r(t) and r(-t) have one sign.
   GradientEntry taylor(Random& random) {
     const std::vector<T> u = direction(random, [](T q) { return std::max(1.0, std::abs(static_cast<double>(q))); });
     GradientEntry best{.numeric = NAN, .truncation = HUGE_VAL};
+    double order_of_even = HUGE_VAL;
+    bool between = false;
     Remainder last = remainder(u, 0.125);
-    for (double t = 0.125 / 4; t > epsilon; t /= 4) {
+    for (double t = 0.125 / 4; t > std::sqrt(epsilon); t /= 4) {
       const Remainder now = remainder(u, t);
-      GradientEntry entry{.analytic = now.claimed,
-                          .numeric = now.claimed + now.odd / t,
-                          .truncation = std::abs(last.odd / (4 * t) - now.odd / t),
-                          .rounding = now.rounding / t};
-      entry.order = std::min(order(last.even, now.even, now.rounding), order(last.odd, now.odd, now.rounding));
-      const bool settled = entry.truncation <= std::max(entry.rounding, std::cbrt(epsilon) * std::abs(entry.numeric));
-      // Even parts fall as t^2 where the function is smooth: 1.5 is the middle between that and a kink. At a kink the
-      // claim lies between the slopes on both sides just where r(t) and r(-t) have one sign.
-      const bool kink = order(last.even, now.even, now.rounding) < 1.5;
-      if (kink && std::abs(now.odd) <= std::abs(now.even) + now.rounding) {
-        entry.verdict = Verdict::kink;
-      } else if (!kink && settled && entry.within_bound()) {
-        entry.verdict = Verdict::pass;
-      }
+      const GradientEntry entry{.analytic = now.claimed,
+                                .numeric = now.claimed + now.odd / t,
+                                .truncation = std::abs(last.odd / (4 * t) - now.odd / t),
+                                .rounding = now.rounding / t,
+                                .order = order(last.odd, now.odd, now.rounding)};
       if (entry.bound() < best.bound()) best = entry;
-      if (entry.truncation <= entry.rounding) break;
+      const double even = order(last.even, now.even, now.rounding);
+      if (even == HUGE_VAL && entry.truncation <= entry.rounding) break;
+      if (even != HUGE_VAL) {
+        order_of_even = even;
+        between = std::abs(now.odd) <= std::abs(now.even) + now.rounding;
+      }
       last = now;
+    }
+    best.order = std::min(best.order, order_of_even);
+    const bool kink = order_of_even < 1.5;
+    // As for central differences; a slope along u may be small because its terms cancel.
+    const bool settled = best.truncation <= std::max(best.rounding, std::cbrt(epsilon) * last.size);
+    if (kink && between) {
+      best.verdict = Verdict::kink;
+    } else if (!kink && settled && best.within_bound()) {
+      best.verdict = Verdict::pass;
     }
     return best;
   }
@@ -100,8 +108,9 @@ class Directions {
   static constexpr double epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
 
   struct Remainder {
-    double even, odd, claimed;  // claimed: <g, u>
-    double rounding;            // of even and odd
+    double even, odd;
+    double claimed, size;  // <g, u>, and the sum of its terms' magnitudes
+    double rounding;       // of even and odd
   };
 
   template <class Scale>
@@ -129,7 +138,7 @@ class Directions {
   /// each, off by roundings/2 * epsilon * the largest output, where they moved; and the claim, as in `adjoint`.
   Remainder remainder(const std::vector<T>& u, double t) {
     std::array<double, 2> r{}, rounding{};
-    double claimed = 0;
+    double claimed = 0, size = 0;
     for (std::size_t side = 0; side < 2; ++side) {
       move(side == 0 ? t : -t, u);
       for (std::size_t j = 0; j < u.size(); ++j) {
@@ -137,7 +146,9 @@ class Directions {
         const double term = g * static_cast<double>(*claim_.at[j] - point_[j]);
         r[side] -= term;
         rounding[side] += roundings_ / 2 * epsilon * std::abs(term);
-        if (side == 0) claimed += g * static_cast<double>(u[j]);
+        if (side == 1) continue;
+        claimed += g * static_cast<double>(u[j]);
+        size += std::abs(g * static_cast<double>(u[j]));
       }
       outputs_(outputs_of_[0]);
       for (std::size_t i = 0; i < weights_.size(); ++i) {
@@ -147,7 +158,7 @@ class Directions {
         if (moved) rounding[side] += roundings_ * epsilon * std::abs(c) * std::max(std::abs(y), largest_);
       }
     }
-    return {(r[0] + r[1]) / 2, (r[0] - r[1]) / 2, claimed, (rounding[0] + rounding[1]) / 2};
+    return {(r[0] + r[1]) / 2, (r[0] - r[1]) / 2, claimed, size, (rounding[0] + rounding[1]) / 2};
   }
 
   /// The exponent with which a part falls from 4t to t; infinite where it is lost in rounding. Above four times the

@@ -195,7 +195,7 @@ class LayerUnderCheck {
     if (new_nan(now, before)) {
       find(true, Verdict::fail, name + " keeps what stood there: NaN put there before the call came back");
     } else {
-      find(true, Verdict::nondeterministic, "the same call gave another " + name);
+      find(true, Verdict::nondeterministic, "the same call gives " + name + " other numbers");
     }
   }
 

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+#include <unfold/verify/gradient_check.hpp>
+
+#include "support/catch.hpp"
+#include "support/toy_layer.hpp"
+
+using namespace unfold;
+using test::linear_toy;
+using test::normal_input;
+using test::tanh_toy;
+
+namespace {
+
+constexpr GradientCheckOptions adjoint{.engine = GradientEngine::adjoint, .directions = 6},
+    taylor{.engine = GradientEngine::taylor, .directions = 6};
+
+using Point = TensorView<const double, 1>;
+
+Tensor<double, 1> vector(const std::vector<double>& values) {
+  Tensor<double, 1> tensor({static_cast<Index>(values.size())});
+  std::copy(values.begin(), values.end(), tensor.data());
+  return tensor;
+}
+
+}  // namespace
+
+TEST_CASE("The adjoint engine passes linear layers, and says so where a layer is none") {
+  auto toy = linear_toy<double>();
+  const auto report = gradient_check(toy, normal_input<double>(), adjoint);
+  CHECK(report);
+  REQUIRE(report.tensors.size() == 3);
+  CHECK(report.tensors[1].entries.size() == 6);
+  CHECK(report.worst(1).at(0).index().starts_with("direction "));
+
+  auto curved = tanh_toy<double>();
+  const auto refused = gradient_check(curved, normal_input<double>(), adjoint);
+  CHECK(refused.verdict() == Verdict::fail);
+  REQUIRE(refused.findings.size() == 3);
+  CHECK(refused.findings[1].text == "y is not linear in weights: take another engine");
+
+  auto bent = linear_toy<double>();  // homogeneous, but not linear
+  bent.f = [](double z) { return std::abs(z); };
+  bent.slope = [](double) { return 1.0; };
+  CHECK_FALSE(gradient_check(bent, normal_input<double>(), adjoint).findings.empty());
+}
+
+TEST_CASE("On integers a layer that is not linear is told as such") {
+  auto toy = tanh_toy<double>();
+  const auto report = gradient_check(toy, normal_input<double>(), {.engine = GradientEngine::integers});
+  REQUIRE(report.findings.size() == 1);
+  CHECK(report.findings[0].text == "y is not linear in each tensor: take another engine");
+  auto linear = linear_toy<double>();
+  CHECK(gradient_check(linear, normal_input<double>(), {.engine = GradientEngine::integers}).findings.empty());
+}
+
+TEST_CASE("The adjoint engine takes long sums and their cancellation") {
+  Random random(5);
+  test::Toy<double> toy(700, 2);
+  test::fill_normal(toy.w.view(), random);
+  Tensor<double, 2> x({30, 700});
+  test::fill_normal(x.view(), random);
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    CHECK(gradient_check(toy, x, {.seed = seed, .engine = GradientEngine::adjoint}));
+  }
+}
+
+TEMPLATE_TEST_CASE("Taylor's remainder of a right gradient falls as the square of the step", "", float, double) {
+  auto toy = tanh_toy<TestType>();
+  const auto report = gradient_check(toy, normal_input<TestType>(), taylor);
+  CHECK(report);
+  for (const auto& tensor : report.tensors) {
+    for (const auto& entry : tensor.entries) CHECK(entry.order > 1.5);
+  }
+}
+
+TEST_CASE("Taylor's remainder of a wrong gradient falls as the step") {
+  auto toy = tanh_toy<double>();
+  toy.plant = [](auto& t) { t.dw(2, 1) += 0.1; };
+  const auto wrong = gradient_check(toy, normal_input<double>(), taylor);
+  CHECK(wrong.tensors[1].count(Verdict::fail) == 6);
+  for (const auto& entry : wrong.tensors[1].entries) {
+    CHECK(entry.order > 0.75);
+    CHECK(entry.order < 1.25);
+  }
+}
+
+TEST_CASE("Of a linear function the remainder is nothing but rounding") {
+  auto toy = linear_toy<double>();
+  const auto report = gradient_check(toy, normal_input<double>(), taylor);
+  CHECK(report);
+  CHECK(report.tensors[0].entries[0].order == HUGE_VAL);
+}
+
+TEST_CASE("Taylor passes right gradients whatever the seed, and sees a millionth") {
+  const auto f = [](Point x) { return std::exp(x(0)) * std::sin(x(1)) + x(2) * x(2) * x(2); };
+  const auto x = vector({0.3, -1.2, 2.0});
+  auto gradient = vector({std::exp(0.3) * std::sin(-1.2), std::exp(0.3) * std::cos(-1.2), 12});
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    CAPTURE(seed);
+    CHECK(gradient_check(f, x, gradient, {.seed = seed, .engine = GradientEngine::taylor}));
+  }
+  gradient(2) *= 1 + 1e-6;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    CHECK_FALSE(gradient_check(f, x, gradient, {.seed = seed, .engine = GradientEngine::taylor}));
+  }
+}
+
+TEST_CASE("Errors of opposite signs do not hide: directions have both signs") {
+  const auto f = [](Point x) { return x(0) + x(1) + std::sin(x(2)); };
+  const auto gradient = vector({1.5, 0.5, 1});  // wrong by 1/2 and -1/2, which cancel in every direction of (1, 1)
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    CHECK_FALSE(gradient_check(f, vector({1, 1, 0}), gradient, {.seed = seed, .engine = GradientEngine::taylor}));
+    CHECK_FALSE(gradient_check([](Point x) { return x(0) + x(1); }, vector({1, 1}), vector({1.5, 0.5}),
+                               {.seed = seed, .engine = GradientEngine::adjoint}));
+  }
+}
+
+TEST_CASE("At a kink Taylor's even part falls as the step, and the claim must lie between the slopes") {
+  const auto f = [](Point x) { return std::abs(x(0)) + x(1) * x(1); };
+  const auto verdict = [&](double claimed) {
+    return gradient_check(f, vector({0, 1}), vector({claimed, 2}), taylor).verdict();
+  };
+  CHECK(verdict(0) == Verdict::kink);
+  CHECK(verdict(0.75) == Verdict::kink);
+  CHECK(verdict(-1.5) == Verdict::fail);
+  CHECK(verdict(std::nan("")) == Verdict::fail);
+}
+
+TEST_CASE("Directions leave the point as it was, and none is drawn in an empty tensor") {
+  auto toy = tanh_toy<double>();
+  const Tensor<double, 2> w = toy.w;
+  CHECK(gradient_check(toy, normal_input<double>(), taylor));
+  CHECK(toy.w == w);
+  const auto constant = [](Point) { return 1.0; };
+  const Tensor<double, 1> nothing({0});
+  CHECK(gradient_check(constant, nothing, nothing, taylor).tensors.at(0).entries.empty());
+}
