@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include <unfold/core/eigen_map.hpp>
 #include <unfold/verify/gradient_check.hpp>
 
 #include "support/catch.hpp"
 #include "support/toy_layer.hpp"
+
+#include <nlohmann/json.hpp>
 
 #include <sstream>
 
@@ -58,6 +61,34 @@ TEST_CASE("A report is true only if every tensor passed") {
   CHECK(report({tensor({zero}), tensor({wrong}), tensor({kink})}).verdict() == Verdict::fail);
 }
 
+TEST_CASE("A constant ratio of claim and derivative is a convention, where two entries say so and none is right") {
+  const auto twice = [](double numeric) { return entry(2 * numeric, numeric, 0, 0.125, Verdict::fail); };
+  const auto good = entry(5, 5, 0, 0.125, Verdict::pass);
+  CHECK(tensor({twice(3), twice(-2), zero}).verdict() == Verdict::convention);
+  CHECK(tensor({twice(3), twice(-2), zero}).ratio().value() == 2);
+  CHECK(tensor({twice(3), twice(-2), kink}).verdict() == Verdict::convention);
+  CHECK(tensor({twice(3)}).verdict() == Verdict::fail);
+  CHECK(tensor({twice(3), zero}).verdict() == Verdict::fail);
+  CHECK(tensor({twice(3), twice(-2), good}).verdict() == Verdict::fail);
+  CHECK(tensor({twice(3), entry(-3.5, -2, 0, 0.125, Verdict::fail)}).verdict() == Verdict::fail);
+  CHECK(tensor({twice(3), entry(1, 0, 0, 0.125, Verdict::fail)}).verdict() == Verdict::fail);
+  CHECK(tensor({entry(0, 3, 0, 0, Verdict::fail), entry(0, 2, 0, 0, Verdict::fail)}).verdict() == Verdict::fail);
+  CHECK(tensor({entry(NAN, 3, 0, 0, Verdict::fail), entry(NAN, 2, 0, 0, Verdict::fail)}).verdict() == Verdict::fail);
+  // A claim is rounded: a third of 7 and of 5, with the ratio 1/3 rounded too.
+  CHECK(tensor({entry(7 / 3.0, 7, 0, 0, Verdict::fail), entry(5 / 3.0, 5, 0, 0, Verdict::fail)}).ratio());
+  const GradientReport report{"by hand", 1, {tensor({twice(3), twice(-2)}), tensor({twice(-3), twice(2)})}};
+  CHECK(report.verdict() == Verdict::convention);
+  CHECK(std::string(to_string(report)).find("q: analytic = 2 * numeric at every entry: a wrong scale\n") < 200);
+}
+
+TEST_CASE("A finding counts as much as an entry, and stands above the tables") {
+  GradientReport report{"by hand", 1, {tensor({right})}, {{Verdict::fail, "the layer wrote to x"}}};
+  CHECK_FALSE(report);
+  CHECK(to_string(report).starts_with("gradient check: FAIL (by hand, seed 1)\nFAIL: the layer wrote to x\n  tensor"));
+  report.findings[0].verdict = Verdict::nondeterministic;
+  CHECK(report.verdict() == Verdict::nondeterministic);
+}
+
 TEST_CASE("The worst entries are the failures, then the nearest to their bounds") {
   const GradientReport report{"by hand", 1, {tensor({right, zero, kink}), tensor({wrong, right})}};
   const auto worst = report.worst(3);
@@ -95,4 +126,56 @@ worst entries (bound = truncation + rounding):
   std::ostringstream out;
   out << report;
   CHECK(out.str() == to_string(report, 10));
+}
+
+TEST_CASE("Catch2 shows a failing report whole") {
+  const GradientReport report{"by hand", 1, {tensor({right, wrong})}};
+  CHECK(Catch::Detail::stringify(report) == to_string(report));
+}
+
+TEST_CASE("As JSON the report is complete") {
+  auto toy = test::linear_toy<double>();
+  toy.plant = [](auto& t) { t.dx()(4, 3) = NAN; };
+  auto report = gradient_check(toy, test::normal_input<double>(), {.seed = 9});
+  report.findings.push_back({Verdict::fail, "a \"quoted\" line\n"});
+  report.tensors[2].entries[1].order = 1.5;
+  const auto json = nlohmann::json::parse(to_json(report));
+  CHECK(json["verdict"] == "FAIL");
+  CHECK(json["engine"] == "central differences");
+  CHECK(json["seed"] == 9);
+  CHECK(json["findings"][0]["text"] == "a \"quoted\" line\n");
+  CHECK(json["findings"][0]["verdict"] == "FAIL");
+  REQUIRE(json["tensors"].size() == 3);
+  const auto& x = json["tensors"][0];
+  CHECK(x["name"] == "x");
+  CHECK(x["shape"] == std::vector{5, 4});
+  CHECK(x["entries_are"] == "coordinates");
+  CHECK(x["verdict"] == "FAIL");
+  REQUIRE(x["entries"].size() == 20);
+  CHECK(x["entries"][19]["position"] == 19);
+  CHECK(x["entries"][19]["analytic"].is_null());
+  CHECK(x["entries"][19]["verdict"] == "FAIL");
+  const GradientEntry& e = report.tensors[2].entries[1];
+  const auto& bias = json["tensors"][2]["entries"][1];
+  CHECK(bias["analytic"] == e.analytic);  // to the last bit
+  CHECK(bias["numeric"] == e.numeric);
+  CHECK(bias["error"] == e.error());
+  CHECK(bias["truncation"] == e.truncation);
+  CHECK(bias["rounding"] == e.rounding);
+  CHECK(bias["order"] == 1.5);
+  CHECK_FALSE(json["tensors"][2]["entries"][0].contains("order"));
+}
+
+TEST_CASE("As JSON a report of directions says so, and a convention has its ratio") {
+  auto toy = test::linear_toy<double>();
+  const auto x = test::normal_input<double>();
+  const auto json = nlohmann::json::parse(to_json(gradient_check(toy, x, {.engine = GradientEngine::adjoint})));
+  CHECK(json["verdict"] == "pass");
+  CHECK(json["findings"].empty());
+  CHECK(json["tensors"][1]["entries_are"] == "directions");
+  toy.plant = [](auto& t) { t.dx().array() *= -1; };
+  const auto turned = nlohmann::json::parse(to_json(gradient_check(toy, x, {.engine = GradientEngine::integers})));
+  CHECK(turned["verdict"] == "WRONG CONVENTION");
+  CHECK(turned["tensors"][0]["ratio"] == -1);
+  CHECK_FALSE(turned["tensors"][1].contains("ratio"));
 }
