@@ -48,6 +48,9 @@ constexpr const char* gradcheck_examples = R"(Examples:
   unfold gradcheck --in-channels 4 --out-channels 6 --groups 2 --kernel 3x2 --stride 2x1 --padding 1,0,2,1
   unfold gradcheck --batch-norm standard --activation leaky --size 9x8
   unfold gradcheck --layer maxpool --kernel 2 --stride 2
+  unfold gradcheck --activation gelu --engine dual --json
+Engines: auto is integers where the layer is linear, else differences. integers and adjoint are for linear layers;
+dual and complex run the layer over such numbers and see all digits.
 Exit status: 0 if the gradients agree, 1 if they do not.)";
 
 constexpr const char* info_examples = R"(Examples:
@@ -167,10 +170,10 @@ CLI::App& add_train(CLI::App& app, TrainOptions& options, int& thread_count) {
 }
 
 CLI::App& add_gradcheck(CLI::App& app, GradcheckOptions& options) {
-  CLI::App& command =
-      *app.add_subcommand("gradcheck", "check a layer's gradients against differences")->footer(gradcheck_examples);
+  CLI::App& command = *app.add_subcommand("gradcheck", "check a layer's gradients")->footer(gradcheck_examples);
   Conv2DOptions& conv = options.conv;
   add_choice(command, "--layer", options.layer, "the layer");
+  add_choice(command, "--engine", options.engine, "how derivatives are measured");
   add_count(command, "--in-channels", conv.in_channels, "of the input");
   add_count(command, "--out-channels", conv.out_channels, "of the output: conv, dense");
   add_extent(command, "--kernel", conv.kernel, "of conv and pools");
@@ -184,6 +187,7 @@ CLI::App& add_gradcheck(CLI::App& app, GradcheckOptions& options) {
   add_count(command, "--batch", options.batch, "number of images");
   add_count(command, "--seed", options.seed, "of the numbers", std::uint64_t{0},
             std::numeric_limits<std::uint64_t>::max());
+  command.add_flag("--json", options.json, "the report as one JSON object, every entry of it");
   return command;
 }
 

@@ -53,6 +53,12 @@ def check_wrong_use(report):
         (("gradcheck", "--groups", "2"), ".*in_channels.*"),
         (("gradcheck", "--kernel", "9"), ".*kernel.*"),
         (("gradcheck", "--layer", "maxpool", "--padding", "3"), ".*padding.*"),
+        (("gradcheck", "--engine", "guess"), "--engine must be auto.*, got guess"),
+        (("gradcheck", "--engine", "complex", "--layer", "maxpool"),
+         "--engine complex is not for maxpool, which compares numbers"),
+        (("gradcheck", "--engine", "complex", "--layer", "softmax"),
+         "--engine complex is not for softmax, which compares numbers"),
+        (("gradcheck", "--engine", "complex", "--activation", "relu"), ".*the scalar type has, got relu"),
     ):
         refused(report, 2, message, *arguments)
 
@@ -168,6 +174,29 @@ def check_gradcheck(report):
     ):
         run = Run("gradcheck", *arguments.split())
         report.check(run.status == status and run.err == "" and words in run.out, f"gradcheck {arguments}", str(run))
+
+    exact = ("integers, step 1", "adjoint")  # for what is linear
+    engines = {"differences": "central differences", "integers": "integers, step 1", "adjoint": "adjoint",
+               "taylor": "Taylor remainders", "dual": "dual numbers", "complex": "complex step"}
+    for engine, name in engines.items():
+        for arguments in (geometry, "--layer dense", "--activation tanh --batch-norm standard", "--layer batchnorm",
+                          "--layer avgpool --kernel 2", "--layer maxpool --kernel 2", "--layer softmax"):
+            if engine == "complex" and arguments.endswith(("maxpool --kernel 2", "softmax")):
+                continue
+            curved = not arguments.startswith(("--in-channels", "--layer dense", "--layer avgpool"))
+            good = not (curved and name in exact)
+            run = Run("gradcheck", "--engine", engine, *arguments.split())
+            holds = run.status == (0 if good else 1) and run.err == "" and f"({name}, seed 1)" in run.out
+            holds = holds and (good or "take another engine" in run.out)
+            report.check(holds, f"gradcheck --engine {engine} {arguments}", str(run))
+    for status, kind in ((0, "standard"), (1, "darknet")):
+        run = Run("gradcheck", "--layer", "batchnorm", "--batch-norm", kind, "--engine", "dual", "--seed", 3, "--json")
+        told = json.loads(run.out)
+        holds = run.status == status and run.err == "" and (told["engine"], told["seed"]) == ("dual numbers", 3)
+        holds = holds and told["verdict"] == ("FAIL" if status else "pass")
+        holds = holds and [tensor["name"] for tensor in told["tensors"]] == ["x", "scales", "bias"]
+        holds = holds and len(told["tensors"][0]["entries"]) == 2 * 3 * 7 * 6
+        report.check(holds, f"gradcheck --json of {kind}", str(run))
 
 
 def main():
