@@ -68,6 +68,7 @@ TEMPLATE_TEST_CASE("Taylor's remainder of a right gradient falls as the square o
   auto toy = tanh_toy<TestType>();
   const auto report = gradient_check(toy, normal_input<TestType>(), taylor);
   CHECK(report);
+  CHECK_THAT(to_string(report), Catch::Matchers::ContainsSubstring("error/bound  order  verdict"));
   for (const auto& tensor : report.tensors) {
     for (const auto& entry : tensor.entries) CHECK(entry.order > 1.5);
   }
@@ -124,6 +125,29 @@ TEST_CASE("At a kink Taylor's even part falls as the step, and the claim must li
   CHECK(verdict(0.75) == Verdict::kink);
   CHECK(verdict(-1.5) == Verdict::fail);
   CHECK(verdict(std::nan("")) == Verdict::fail);
+}
+
+TEST_CASE("Taylor passes beside kinks, and is not deceived by steps that agree by chance") {
+  for (const double q : {1e-2, 1e-3, 1e-5, 1e-6}) {
+    CAPTURE(q);
+    const auto f = [](Point x) { return (x(0) > 0 ? x(0) : 0) + x(1) * x(1); };
+    CHECK(gradient_check(f, vector({q, 1}), vector({1, 2}), taylor));
+    CHECK(gradient_check(f, vector({-q, 1}), vector({0, 2}), taylor));
+    CHECK(gradient_check(f, vector({q, 1}), vector({0.9, 2}), taylor).verdict() == Verdict::fail);
+  }
+  // b*t^2 + d*t^4 has one value at t and at 4t for b = -17*d*t^2.
+  for (int k = 1; k <= 7; ++k) {
+    CAPTURE(k);
+    const double t = std::exp2(-3 - 2 * k), d = 1, b = -17 * d * t * t;
+    const auto f = [=](TensorView<const float, 1> x) {
+      const double z = x(0);
+      return static_cast<float>(z + b * z * z * z + d * z * z * z * z * z);
+    };
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+      CHECK(gradient_check(f, Tensor<float, 1>({1}, 0), Tensor<float, 1>({1}, 1),
+                           {.seed = seed, .engine = GradientEngine::taylor}));
+    }
+  }
 }
 
 TEST_CASE("Directions leave the point as it was, and none is drawn in an empty tensor") {

@@ -130,13 +130,10 @@ GradientReport checked_by_twin(Layer& layer, Outputs& outputs, const std::vector
   const std::vector<Finding> differences_found = compare_outputs(twins_y, y, options.roundings);
   report.findings.insert(report.findings.end(), differences_found.begin(), differences_found.end());
   if (twins_y.size() == y.size()) {
-    const auto own_outputs = [&](std::vector<T>& into) { layer.outputs(into); };
-    CentralDifferences differences(own_outputs, layer.weights, options);
-    const auto at_kink = [&](T& q, T claim) { return differences.judge(q, claim).verdict == Verdict::kink; };
     Random random(options.seed);
     for (std::size_t i = 0; i < twins.size(); ++i) {
-      report.tensors.push_back(
-          check_by_infinitesimals(layer.claims[i], twins[i], outputs, layer.weights, random, options, at_kink));
+      Infinitesimals by_twin(layer.claims[i], twins[i], outputs, layer.weights, options);
+      report.tensors.push_back(by_twin.check(random));
     }
   }
   layer.finish();

@@ -79,46 +79,80 @@ std::vector<Finding> compare_outputs(const std::vector<S>& twins, const std::vec
   return {};
 }
 
-/// Checks some coordinates of a claim: numeric = sum c_i * dy_i/dq_j, one pass of the twin each.
-///
-/// rounding: both sides are sums of products that a formula gives without truncation. Each is off by roundings/2 *
-/// epsilon of its terms; a term that cancels inside a layer (a saturated slope, a mean taken off) is as large there as
-/// the terms of other elements of the tensor are at the end. So the scale is the largest sum |c_i * dy_i/dq| of all.
-/// A twin takes one branch at a kink: where the claim differs, `at_kink(q, claim)` is asked.
-template <class T, class S, class Outputs, class AtKink>
-TensorReport check_by_infinitesimals(const Claim<T>& claim, const std::vector<S*>& twins, Outputs& outputs,
-                                     const std::vector<T>& weights, Random& random, const GradientCheckOptions& options,
-                                     const AtKink& at_kink) {
-  using Part = InfinitesimalPart<S>;
-  TensorReport report = claim.report(false);
-  double largest = 0;
-  std::vector<S> y;
-  for_each_chosen(random, claim.size(), options.coordinates, [&](std::size_t j) {
-    const S kept = *twins[j];
-    *twins[j] = Part::variable(static_cast<double>(*claim.at[j]));
-    outputs(y);
-    *twins[j] = kept;
-    double sum = 0, size = 0;
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      const double term = static_cast<double>(weights[i]) * Part::derivative(y[i]);
-      sum += term;
-      size += std::abs(term);
+/// Derivatives of the loss sum c_i*y_i by the elements of one claim, from a twin whose elements are `twins`.
+template <class T, class S, class Outputs>
+class Infinitesimals {
+ public:
+  /// `outputs(y)` writes the twin's outputs at the current point.
+  Infinitesimals(const Claim<T>& claim, const std::vector<S*>& twins, Outputs& outputs, const std::vector<T>& weights,
+                 const GradientCheckOptions& options)
+      : claim_(claim), twins_(twins), outputs_(outputs), weights_(weights), options_(options) {}
+
+  /// Some coordinates: numeric = sum c_i * dy_i/dq_j, one pass of the twin each.
+  ///
+  /// rounding: both sides are sums of products that a formula gives without truncation. Each is off by roundings/2 *
+  /// epsilon of its terms; a term that cancels inside a layer (a saturated slope, a mean taken off) is as large there
+  /// as the terms of other elements of the tensor are at the end. So the scale is the largest sum |c_i * dy_i/dq|.
+  TensorReport check(Random& random) {
+    TensorReport report = claim_.report(false);
+    double largest = 0;
+    for_each_chosen(random, claim_.size(), options_.coordinates, [&](std::size_t j) {
+      const std::vector<double> terms = slopes(j, 0);
+      GradientEntry entry{.position = static_cast<Index>(j), .analytic = static_cast<double>(claim_.gradient[j])};
+      double size = 0;
+      for (const double term : terms) {
+        entry.numeric += term;
+        size += std::abs(term);
+      }
+      largest = std::max(largest, size);
+      report.entries.push_back(entry);
+    });
+    for (GradientEntry& entry : report.entries) {
+      entry.rounding = options_.roundings * epsilon * largest;
+      entry.verdict = entry.within_bound() ? Verdict::pass : at_kink(entry) ? Verdict::kink : Verdict::fail;
     }
-    largest = std::max(largest, size);
-    report.entries.push_back(
-        {.position = static_cast<Index>(j), .analytic = static_cast<double>(claim.gradient[j]), .numeric = sum});
-  });
-  for (GradientEntry& entry : report.entries) {
-    entry.rounding = options.roundings * static_cast<double>(std::numeric_limits<T>::epsilon()) * largest;
-    const auto j = static_cast<std::size_t>(entry.position);
-    if (entry.within_bound()) {
-      entry.verdict = Verdict::pass;
-    } else if (at_kink(*claim.at[j], claim.gradient[j])) {
-      entry.verdict = Verdict::kink;
-    }
+    return report;
   }
-  return report;
-}
+
+ private:
+  using Part = InfinitesimalPart<S>;
+  static constexpr double epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
+
+  /// c_i * dy_i/dq_j at q_j + step.
+  std::vector<double> slopes(std::size_t j, double step) {
+    const S kept = *twins_[j];
+    *twins_[j] = Part::variable(static_cast<double>(*claim_.at[j]) + step);
+    outputs_(y_);
+    *twins_[j] = kept;
+    std::vector<double> terms;
+    for (std::size_t i = 0; i < weights_.size(); ++i) {
+      terms.push_back(static_cast<double>(weights_[i]) * Part::derivative(y_[i]));
+    }
+    return terms;
+  }
+
+  /// Whether there is a kink so near that rounding decides on which side the layer stands and on which its twin, and
+  /// the claim lies between the slopes on both sides. Sums in a layer are off by roundings/2 * epsilon of their size.
+  bool at_kink(const GradientEntry& entry) {
+    const auto j = static_cast<std::size_t>(entry.position);
+    const double step = options_.roundings * epsilon * std::max(1.0, std::abs(static_cast<double>(*claim_.at[j])));
+    const std::vector<double> here = slopes(j, 0), left = slopes(j, -step), right = slopes(j, step);
+    double low = 0, high = 0;
+    for (std::size_t i = 0; i < here.size(); ++i) {
+      low += std::min({here[i], left[i], right[i]});
+      high += std::max({here[i], left[i], right[i]});
+    }
+    const double bound = entry.bound();
+    return high - low > bound && low - bound <= entry.analytic && entry.analytic <= high + bound;
+  }
+
+  const Claim<T>& claim_;
+  const std::vector<S*>& twins_;
+  Outputs& outputs_;
+  const std::vector<T>& weights_;
+  const GradientCheckOptions& options_;
+  std::vector<S> y_;
+};
 
 }  // namespace detail
 }  // namespace unfold
