@@ -76,6 +76,9 @@ TEST_CASE("A constant ratio of claim and derivative is a convention, where two e
   CHECK(tensor({entry(NAN, 3, 0, 0, Verdict::fail), entry(NAN, 2, 0, 0, Verdict::fail)}).verdict() == Verdict::fail);
   CHECK(tensor({twice(3), entry(4, 2, 8, 0, Verdict::fail)}).verdict() == Verdict::fail);  // within its wide bound
   CHECK(tensor({twice(3), entry(4, 3, 2, 0, Verdict::fail)}).verdict() == Verdict::fail);
+  const auto nearly = [](double numeric) { return entry(numeric * (1 + 1e-9), numeric, 0, 1e-12, Verdict::fail); };
+  CHECK(tensor({nearly(3), nearly(2)}).verdict() == Verdict::convention);
+  CHECK(tensor({nearly(3), nearly(2), good}).verdict() == Verdict::fail);
   // A claim is rounded: a third of 7 and of 5, with the ratio 1/3 rounded too.
   CHECK(tensor({entry(7 / 3.0, 7, 0, 0, Verdict::fail), entry(5 / 3.0, 5, 0, 0, Verdict::fail)}).ratio());
   const GradientReport report{"by hand", 1, {tensor({twice(3), twice(-2)}), tensor({twice(-3), twice(2)})}};
