@@ -6,9 +6,7 @@
 
 #include <unfold/verify/claim.hpp>
 
-namespace unfold {
-
-namespace detail {
+namespace unfold::detail {
 
 /// Measures derivatives of the loss sum_i c_i*y_i, for given outputs y of the function under check.
 /// The outputs are subtracted before they are weighted and summed, so those that a coordinate does not
@@ -141,5 +139,4 @@ class CentralDifferences {
   double largest_ = 0;
 };
 
-}  // namespace detail
-}  // namespace unfold
+}  // namespace unfold::detail

@@ -78,7 +78,8 @@ class Directions {
     double order_of_even = HUGE_VAL, last_move = HUGE_VAL;
     bool kink_near_best = false, kink = false;
     Remainder last = remainder(u, 0.125);
-    for (double t = 0.125 / 4; t > std::sqrt(epsilon); t /= 4) {
+    for (int k = 1; std::ldexp(0.125, -2 * k) > std::sqrt(epsilon); ++k) {
+      const double t = std::ldexp(0.125, -2 * k);
       const Remainder now = remainder(u, t);
       const double move = std::abs(last.odd / (4 * t) - now.odd / t);
       const GradientEntry entry{.analytic = now.claimed,
@@ -123,6 +124,7 @@ class Directions {
   template <class Scale>
   std::vector<T> direction(Random& random, Scale scale) {
     std::vector<T> u;
+    u.reserve(point_.size());
     for (const T q : point_) u.push_back(static_cast<T>(random.normal() * scale(q)));
     return u;
   }

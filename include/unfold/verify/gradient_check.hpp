@@ -71,9 +71,9 @@ template <class Layer>
 void check_by_differences(Layer& layer, const GradientCheckOptions& options, GradientReport& report) {
   using T = typename Layer::T;
   const auto outputs = [&](std::vector<T>& y) { layer.outputs(y); };
-  CentralDifferences differences(outputs, layer.weights, options);
+  CentralDifferences differences(outputs, layer.weights(), options);
   Random random(options.seed);
-  for (const auto& claim : layer.claims) {
+  for (const auto& claim : layer.claims()) {
     TensorReport tensor = claim.report(false);
     for_each_chosen(random, claim.size(), options.coordinates, [&](std::size_t j) {
       tensor.entries.push_back(differences.judge(*claim.at[j], claim.gradient[j]));
@@ -93,9 +93,9 @@ void check_by_directions(Layer& layer, const GradientCheckOptions& options, Grad
   const auto outputs = [&](std::vector<T>& y) { layer.outputs(y); };
   Random random(options.seed);
   const bool adjoint = options.engine == GradientEngine::adjoint;
-  for (auto& claim : layer.claims) {
+  for (auto& claim : layer.claims()) {
     TensorReport tensor = claim.report(true);
-    Directions<T, decltype(outputs)> along(claim, outputs, layer.weights, options);
+    Directions<T, decltype(outputs)> along(claim, outputs, layer.weights(), options);
     for (Index i = 0; i < options.directions && claim.size() > 0; ++i) {
       tensor.entries.push_back(adjoint ? along.adjoint(random) : along.taylor(random));
       tensor.entries.back().position = i;
@@ -132,7 +132,7 @@ GradientReport checked_by_twin(Layer& layer, Outputs& outputs, const std::vector
   if (twins_y.size() == y.size()) {
     Random random(options.seed);
     for (std::size_t i = 0; i < twins.size(); ++i) {
-      Infinitesimals by_twin(layer.claims[i], twins[i], outputs, layer.weights, options);
+      Infinitesimals by_twin(layer.claims()[i], twins[i], outputs, layer.weights(), options);
       report.tensors.push_back(by_twin.check(random));
     }
   }
@@ -181,11 +181,11 @@ GradientReport gradient_check(L& layer, const X& x, Twin&& twin, const GradientC
   std::vector<std::vector<S*>> twins{detail::addresses(point.view())};
   const auto add = [&](std::string_view, auto value, auto) { twins.push_back(detail::addresses(value)); };
   detail::visit_parameters(twin, "", add);
-  detail::require(twins.size() == under_check.claims.size(), "gradient_check",
-                  "the twin must have " + std::to_string(under_check.claims.size() - 1) + " parameters",
+  detail::require(twins.size() == under_check.claims().size(), "gradient_check",
+                  "the twin must have " + std::to_string(under_check.claims().size() - 1) + " parameters",
                   twins.size() - 1);
   for (std::size_t i = 0; i < twins.size(); ++i) {
-    const auto& claim = under_check.claims[i];
+    const auto& claim = under_check.claims()[i];
     detail::require(twins[i].size() == claim.size(), "gradient_check",
                     claim.name + " of the twin must have " + std::to_string(claim.size()) + " elements",
                     twins[i].size());
@@ -232,7 +232,7 @@ GradientReport gradient_check(F&& f, const X& x, const G& gradient, const Gradie
   detail::LayerUnderCheck<decltype(layer), X> under_check(layer, x, options, false);
   Tensor<S, X::rank> point(x.shape());
   const std::vector<std::vector<S*>> twins{detail::addresses(point.view())};
-  const auto& at = under_check.claims[0].at;
+  const auto& at = under_check.claims()[0].at;
   for (std::size_t j = 0; j < at.size(); ++j) *twins[0][j] = S(static_cast<double>(*at[j]));
   const auto outputs = [&](std::vector<S>& y) { y.assign(1, S(f(std::as_const(point).view()))); };
   return detail::checked_by_twin(under_check, outputs, twins, options);

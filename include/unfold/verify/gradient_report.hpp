@@ -145,7 +145,7 @@ struct GradientReport {
   std::string engine;  // how the derivatives were measured
   std::uint64_t seed;  // of all that was drawn: the same seed repeats the check
   std::vector<TensorReport> tensors;
-  std::vector<Finding> findings = {};
+  std::vector<Finding> findings = {};  // NOLINT(readability-redundant-member-init): g++ wants it in every list
 
   struct Place {
     const TensorReport* tensor;

@@ -49,10 +49,10 @@ inline std::string sentences(const GradientReport& report) {
   std::string text;
   for (const auto& finding : report.findings) text += to_string(finding.verdict) + ": " + finding.text + '\n';
   for (const auto& tensor : report.tensors) {
-    if (tensor.verdict() != Verdict::convention) continue;
-    const double ratio = *tensor.ratio();
-    text += to_string(Verdict::convention) + ": " + tensor.name + ": analytic = " + number_text("%.10g", ratio) +
-            " * numeric at every entry" + (ratio < 0 ? ": the sign is turned\n" : ": a wrong scale\n");
+    const std::optional<double> ratio = tensor.ratio();
+    if (!ratio || tensor.verdict() != Verdict::convention) continue;
+    text += to_string(Verdict::convention) + ": " + tensor.name + ": analytic = " + number_text("%.10g", *ratio) +
+            " * numeric at every entry" + (*ratio < 0 ? ": the sign is turned\n" : ": a wrong scale\n");
   }
   return text;
 }
@@ -82,7 +82,8 @@ inline std::string json_tensor(const TensorReport& t) {
   std::string json = "{\"name\": " + to_json(t.name) + ", \"shape\": " + list_text(t.shape) +
                      ", \"entries_are\": " + (t.directions ? "\"directions\"" : "\"coordinates\"") +
                      ", \"verdict\": " + to_json(to_string(t.verdict()));
-  if (t.verdict() == Verdict::convention) json += ", \"ratio\": " + json_number(*t.ratio());
+  const std::optional<double> ratio = t.ratio();
+  if (ratio && t.verdict() == Verdict::convention) json += ", \"ratio\": " + json_number(*ratio);
   json += ", \"entries\": [";
   for (const auto& entry : t.entries)
     json += (&entry == t.entries.data() ? "\n      " : ",\n      ") + json_entry(entry);

@@ -39,7 +39,8 @@ struct InfinitesimalPart;
 
 template <class T>
 struct InfinitesimalPart<std::complex<T>> {
-  static inline const T unit = std::exp2(T(std::numeric_limits<T>::min_exponent / 4));
+  static constexpr int exponent = std::numeric_limits<T>::min_exponent / 4;
+  static inline const T unit = std::exp2(static_cast<T>(exponent));
   static std::complex<T> variable(double value) { return {static_cast<T>(value), unit}; }
   static double value(const std::complex<T>& s) { return static_cast<double>(s.real()); }
   static double derivative(const std::complex<T>& s) { return static_cast<double>(s.imag() / unit); }
@@ -125,6 +126,7 @@ class Infinitesimals {
     outputs_(y_);
     *twins_[j] = kept;
     std::vector<double> terms;
+    terms.reserve(weights_.size());
     for (std::size_t i = 0; i < weights_.size(); ++i) {
       terms.push_back(static_cast<double>(weights_[i]) * Part::derivative(y_[i]));
     }

@@ -69,11 +69,11 @@ class LayerUnderCheck {
     const auto draw_element = [&](T& element) { element = static_cast<T>(draw(random, integers)); };
     const bool draws_point = integers && drawn_weights;
     if (draws_point) for_each_element(point_.view(), draw_element);
-    claims.push_back(claim("x", point_.view()));
+    claims_.push_back(claim("x", point_.view()));
     const auto add_claim = [&](std::string_view name, auto value, auto gradient) {
       if (draws_point) for_each_element(value, draw_element);
       gradient.fill(T(0));
-      claims.push_back(claim(name, value));
+      claims_.push_back(claim(name, value));
     };
     visit_parameters(layer_, "", add_claim);
 
@@ -87,7 +87,7 @@ class LayerUnderCheck {
     look_at_conduct(y, dx);
   }
 
-  /// The outputs at the current values of all claims.
+  /// The outputs at the current values of all claims_.
   void outputs(std::vector<T>& y) {
     y = elements(readable(layer_.forward(std::as_const(point_).view(), Mode::training)));
   }
@@ -98,11 +98,12 @@ class LayerUnderCheck {
     layer_.forward(std::as_const(point_).view(), Mode::inference);
   }
 
-  GradientReport report(std::string engine) { return {std::move(engine), options_.seed, {}, findings}; }
+  GradientReport report(std::string engine) { return {std::move(engine), options_.seed, {}, findings_}; }
 
-  std::vector<Claim<T>> claims;  // of x, then of the parameters
-  std::vector<T> weights;        // c
-  std::vector<Finding> findings;
+  /// Of x, then of the parameters.
+  std::vector<Claim<T>>& claims() { return claims_; }
+  /// c, flat.
+  const std::vector<T>& weights() const { return weights_; }
 
  private:
   using Y = std::remove_cvref_t<decltype(std::declval<L&>().forward(std::declval<ReadableView<X>>(), Mode::training))>;
@@ -116,7 +117,7 @@ class LayerUnderCheck {
     const ReadableView<X> input = std::as_const(other).view();
     c_ = Tensor<T, Y::rank>(readable(layer_.forward(input, Mode::training)));
     for_each_element(c_.view(), draw_weight);
-    weights = elements(c_.view());
+    weights_ = elements(c_.view());
     layer_.backward(c_, InputGradient::compute);
     zero_gradients(T(0));
   }
@@ -137,11 +138,11 @@ class LayerUnderCheck {
   }
 
   void note_gradients(const std::vector<T>& dx) {
-    claims[0].gradient = dx;
+    claims_[0].gradient = dx;
     std::size_t next = 1;
-    const auto note = [&](std::string_view, auto, auto gradient) { claims[next++].gradient = elements(gradient); };
+    const auto note = [&](std::string_view, auto, auto gradient) { claims_[next++].gradient = elements(gradient); };
     visit_parameters(layer_, "", note);
-    for (const Claim<T>& claim : claims) {
+    for (const Claim<T>& claim : claims_) {
       require(claim.gradient.size() == claim.size(), "gradient_check",
               "the gradient of " + claim.name + " must have " + std::to_string(claim.size()) + " elements",
               claim.gradient.size());
@@ -152,7 +153,7 @@ class LayerUnderCheck {
   template <int Rank>
   void poison(const TensorView<const T, Rank>& output) {
     std::vector<const T*> keep;
-    for (const Claim<T>& claim : claims) keep.insert(keep.end(), claim.at.begin(), claim.at.end());
+    for (const Claim<T>& claim : claims_) keep.insert(keep.end(), claim.at.begin(), claim.at.end());
     for_each_element(std::as_const(c_).view(), [&](const T& c) { keep.push_back(&c); });
     std::sort(keep.begin(), keep.end(), std::less<>());
     for_each_element(output, [&](const T& y) {
@@ -163,14 +164,14 @@ class LayerUnderCheck {
   }
 
   void find(bool is_so, Verdict verdict, const std::string& text) {
-    if (is_so) findings.push_back({verdict, text});
+    if (is_so) findings_.push_back({verdict, text});
   }
 
   /// What a second and a third run do, compared with the first: y and dx, and the gradients in `claims`.
   void look_at_conduct(const std::vector<T>& y, const std::vector<T>& dx) {
     const std::vector<std::vector<T>> values = current_values();
     const std::vector<T> c = elements(c_.view());
-    find(!same(c, weights), Verdict::fail, "the layer wrote to dy");
+    find(!same(c, weights_), Verdict::fail, "the layer wrote to dy");
     // Where gradients are overwritten, what stood there before must not matter.
     zero_gradients(options_.accumulates ? T(0) : std::numeric_limits<T>::quiet_NaN());
     std::vector<T> again, dx_again;
@@ -179,14 +180,14 @@ class LayerUnderCheck {
     compare(dx_again, dx, "dx");
     std::size_t next = 1;
     const auto compare_gradient = [&](std::string_view name, auto, auto gradient) {
-      compare(elements(gradient), claims[next++].gradient, "the gradient of " + std::string(name));
+      compare(elements(gradient), claims_[next++].gradient, "the gradient of " + std::string(name));
     };
     visit_parameters(layer_, "", compare_gradient);
 
     if (options_.accumulates) look_at_accumulation();
     const std::vector<std::vector<T>> now = current_values();
-    for (std::size_t i = 0; i < claims.size(); ++i) {
-      find(!same(now[i], values[i]), Verdict::fail, "the layer wrote to " + claims[i].name);
+    for (std::size_t i = 0; i < claims_.size(); ++i) {
+      find(!same(now[i], values[i]), Verdict::fail, "the layer wrote to " + claims_[i].name);
     }
   }
 
@@ -206,7 +207,7 @@ class LayerUnderCheck {
     run(y, dx);
     std::size_t next = 1;
     const auto look = [&](std::string_view name, auto, auto gradient) {
-      const std::vector<T> twice = elements(gradient), &once = claims[next++].gradient;
+      const std::vector<T> twice = elements(gradient), &once = claims_[next++].gradient;
       T largest = 0;
       for (const T g : once) largest = std::max(largest, std::abs(g));
       const T least = std::sqrt(std::numeric_limits<T>::epsilon()) * largest;
@@ -222,7 +223,7 @@ class LayerUnderCheck {
 
   std::vector<std::vector<T>> current_values() const {
     std::vector<std::vector<T>> values;
-    for (const Claim<T>& claim : claims) {
+    for (const Claim<T>& claim : claims_) {
       values.emplace_back();
       for (const T* q : claim.at) values.back().push_back(*q);
     }
@@ -231,6 +232,9 @@ class LayerUnderCheck {
 
   L& layer_;
   GradientCheckOptions options_;
+  std::vector<Claim<T>> claims_;
+  std::vector<T> weights_;
+  std::vector<Finding> findings_;
   KeptState<T, L> kept_;
   Tensor<T, X::rank> point_;
   Tensor<T, Y::rank> c_;
