@@ -31,6 +31,20 @@ using Places = std::vector<std::string>;
 
 }  // namespace
 
+TEMPLATE_TEST_CASE("Every engine that takes code as it is passes layers of every floating-point type", "", float,
+                   double, long double) {
+  auto curved = tanh_toy<TestType>();
+  auto linear = linear_toy<TestType>();
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    const auto x = normal_input<TestType>();
+    CHECK(gradient_check(curved, x, {.seed = seed}));
+    CHECK(gradient_check(curved, x, {.seed = seed, .engine = GradientEngine::taylor}));
+    CHECK(gradient_check(linear, x, {.seed = seed, .engine = GradientEngine::integers}));
+    CHECK(gradient_check(linear, x, {.seed = seed, .engine = GradientEngine::adjoint}));
+  }
+}
+
 TEMPLATE_TEST_CASE("A layer with right gradients passes, every coordinate of every tensor", "", float, double) {
   auto toy = tanh_toy<TestType>();
   const auto report = gradient_check(toy, normal_input<TestType>());

@@ -46,6 +46,11 @@ inline std::string to_string(GradientEngine engine) {
 
 namespace detail {
 
+/// What one rounding may be beside 1: in T, or in double, in which the checks add up and report.
+template <class T>
+inline constexpr double rounding_unit =
+    std::max(static_cast<double>(std::numeric_limits<T>::epsilon()), std::numeric_limits<double>::epsilon());
+
 template <class T>
 struct Claim {
   std::string name;
@@ -54,9 +59,7 @@ struct Claim {
   std::vector<T> gradient;  // the claimed derivatives of sum c_i*y_i by them
 
   std::size_t size() const { return at.size(); }
-  TensorReport report(bool directions) const {
-    return {name, shape, {}, directions, static_cast<double>(std::numeric_limits<T>::epsilon())};
-  }
+  TensorReport report(bool directions) const { return {name, shape, {}, directions, rounding_unit<T>}; }
 };
 
 /// Calls f(element) for every element of a view, in row-major order.

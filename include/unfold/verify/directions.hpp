@@ -37,7 +37,9 @@ class Directions {
     GradientEntry entry;
     double size = 0;
     for (std::size_t i = 0; i < weights_.size(); ++i) {
-      const double c = weights_[i], y0 = zero[i], y1 = once[i], y2 = twice[i], y3 = back[i];
+      const auto c = static_cast<double>(weights_[i]);
+      const auto y0 = static_cast<double>(zero[i]), y1 = static_cast<double>(once[i]);
+      const auto y2 = static_cast<double>(twice[i]), y3 = static_cast<double>(back[i]);
       entry.numeric += c * (y1 - y0);
       size += std::abs(c) * (std::abs(y1) + std::abs(y0));
       // Four outputs, each off by roundings/2 * epsilon * the largest output.
@@ -109,7 +111,7 @@ class Directions {
   }
 
  private:
-  static constexpr double epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
+  static constexpr double epsilon = rounding_unit<T>;
 
   struct Remainder {
     double even, odd;
@@ -159,7 +161,8 @@ class Directions {
       outputs_(outputs_of_[side > 0 ? 0 : 1]);
     }
     for (std::size_t i = 0; i < weights_.size(); ++i) {
-      const double c = weights_[i], right = outputs_of_[0][i], left = outputs_of_[1][i], here = here_[i];
+      const auto c = static_cast<double>(weights_[i]), here = static_cast<double>(here_[i]);
+      const auto right = static_cast<double>(outputs_of_[0][i]), left = static_cast<double>(outputs_of_[1][i]);
       const double up = c * (right - here), down = c * (here - left);
       r.even += (up - down) / 2;
       r.odd += (up + down) / 2;

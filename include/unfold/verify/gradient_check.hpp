@@ -157,7 +157,7 @@ GradientReport checked_by_twin(Layer& layer, Outputs& outputs, const std::vector
 /// Writes  the layer's state is as it was, but its gradients are zero and no input is kept for backward
 /// Errors  ShapeError if a gradient has not the size of its tensor; what the layer throws
 /// Cost    differences: 6 forwards for each checked coordinate, up to 28 near a kink or a steep place; integers: 2;
-///         adjoint: 4 for each direction; Taylor: up to 50
+///         adjoint: 4 for each direction; Taylor: up to 24
 template <class L, AnyTensor X>
   requires LayerOn<L, ReadableView<X>> && std::floating_point<ValueOf<X>>
 GradientReport gradient_check(L& layer, const X& x, const GradientCheckOptions& options = {}) {

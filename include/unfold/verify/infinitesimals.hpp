@@ -70,7 +70,7 @@ std::vector<Finding> compare_outputs(const std::vector<S>& twins, const std::vec
   }
   double largest = 0;
   for (const T y : ours) largest = std::max(largest, std::abs(static_cast<double>(y)));
-  const double allowed = roundings * static_cast<double>(std::numeric_limits<T>::epsilon()) * largest;
+  const double allowed = roundings * rounding_unit<T> * largest;
   for (std::size_t i = 0; i < ours.size(); ++i) {
     const double a = InfinitesimalPart<S>::value(twins[i]), b = static_cast<double>(ours[i]);
     if (a == b || std::abs(a - b) <= allowed || (std::isnan(a) && std::isnan(b))) continue;
@@ -117,7 +117,7 @@ class Infinitesimals {
 
  private:
   using Part = InfinitesimalPart<S>;
-  static constexpr double epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
+  static constexpr double epsilon = rounding_unit<T>;
 
   /// c_i * dy_i/dq_j at q_j + step.
   std::vector<double> slopes(std::size_t j, double step) {

@@ -87,7 +87,7 @@ class LayerUnderCheck {
     look_at_conduct(y, dx);
   }
 
-  /// The outputs at the current values of all claims_.
+  /// The outputs at the current values of all claims.
   void outputs(std::vector<T>& y) {
     y = elements(readable(layer_.forward(std::as_const(point_).view(), Mode::training)));
   }
