@@ -77,7 +77,7 @@ class Directions {
   GradientEntry taylor(Random& random) {
     const std::vector<T> u = direction(random, [](T q) { return std::max(1.0, std::abs(static_cast<double>(q))); });
     GradientEntry best{.numeric = NAN, .truncation = HUGE_VAL};
-    double order_of_even = HUGE_VAL, last_move = HUGE_VAL;
+    double order_of_even = HUGE_VAL, last_move = HUGE_VAL, size = 0;
     bool kink_near_best = false, kink = false;
     Remainder last = remainder(u, 0.125);
     for (int k = 1; std::ldexp(0.125, -2 * k) > std::sqrt(epsilon); ++k) {
@@ -93,6 +93,7 @@ class Directions {
       kink = order_now < 1.5;
       if (entry.bound() < best.bound()) {
         best = entry;
+        size = now.size;
         kink_near_best = now.gap() > last.gap() / 2 && now.between();
       }
       if (order_now != HUGE_VAL) order_of_even = order_now;
@@ -101,7 +102,7 @@ class Directions {
       if (order_now == HUGE_VAL && entry.truncation <= entry.rounding) break;
     }
     best.order = std::min(best.order, order_of_even);
-    const bool settled = best.truncation <= std::max(best.rounding, std::sqrt(std::sqrt(epsilon)) * last.size);
+    const bool settled = best.truncation <= std::max(best.rounding, std::sqrt(std::sqrt(epsilon)) * size);
     if (!kink && settled && best.within_bound()) {
       best.verdict = Verdict::pass;
     } else if (kink ? last.between() : kink_near_best) {
