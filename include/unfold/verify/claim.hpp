@@ -49,7 +49,7 @@ namespace detail {
 /// What one rounding may be beside 1: in T, or in double, in which the checks add up and report.
 template <class T>
 inline constexpr double rounding_unit =
-    std::max(static_cast<double>(std::numeric_limits<T>::epsilon()), std::numeric_limits<double>::epsilon());
+    std::max<double>(std::numeric_limits<T>::epsilon(), std::numeric_limits<double>::epsilon());
 
 template <class T>
 struct Claim {
