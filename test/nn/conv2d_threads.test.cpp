@@ -33,6 +33,13 @@ std::vector<test::Problem> problems() {
                   .kernel = {3, 3},
                   .dilation = {2, 1},
                   .groups = 3});
+  // So many images in a block that its padded copy would not hold the channels that it holds of one image.
+  list.push_back({.name = "many_tiny_images",
+                  .x = {300, 190, 2, 3},
+                  .out_channels = 17,
+                  .kernel = {4, 5},
+                  .stride = {3, 3},
+                  .padding = {2, 1, 3, 1}});
   list.push_back({.name = "wide_1x1", .x = {2, 131, 14, 15}, .out_channels = 259});
   return list;
 }

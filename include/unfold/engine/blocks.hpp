@@ -47,6 +47,7 @@ struct PixelBlock {
 struct PixelBlocks {
   Index N, OH, OW;
   Index images, rows, columns;  // of a block
+  Index most_images;            // that a block would have of any number
   Index image_blocks, row_blocks, column_blocks;
 
   PixelBlocks(Index all_images, Index height, Index width, Index most) : N(all_images), OH(height), OW(width) {
@@ -54,7 +55,8 @@ struct PixelBlocks {
     column_blocks = parts_of(OW, columns);
     rows = equal_part(OH, std::max<Index>(1, most / columns));
     row_blocks = parts_of(OH, rows);
-    images = row_blocks == 1 && column_blocks == 1 ? equal_part(N, std::max<Index>(1, most / (OH * OW))) : 1;
+    most_images = row_blocks == 1 && column_blocks == 1 ? std::max<Index>(1, most / (OH * OW)) : 1;
+    images = equal_part(N, most_images);
     image_blocks = parts_of(N, images);
   }
   Index count() const { return image_blocks * row_blocks * column_blocks; }
@@ -66,7 +68,8 @@ struct PixelBlocks {
 };
 
 /// A stencil cut along the kernel and the channels into blocks of at most `depth` taps, whose padded copy for a block
-/// of pixels takes at most `room` elements (or is one tap's).
+/// of pixels takes at most `room` elements (or is one tap's). The number of images has no say in it: the sums of an
+/// image are cut in the same places in a batch and alone.
 struct TapBlocks {
   Axis h, w;
   Index C, kernel_rows, kernel_columns, channels;
@@ -77,7 +80,7 @@ struct TapBlocks {
     kernel_columns = std::min(w.taps, depth);
     kernel_rows = std::min(h.taps, std::max<Index>(1, depth / kernel_columns));
     const auto copy_size = [&] {
-      return pixels.images *
+      return pixels.most_images *
              laid_size(h.part(0, pixels.rows, 0, kernel_rows), w.part(0, pixels.columns, 0, kernel_columns));
     };
     while (kernel_rows > 1 && copy_size() > room) kernel_rows = (kernel_rows + 1) / 2;

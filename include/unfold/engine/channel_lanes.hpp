@@ -115,6 +115,19 @@ inline Index multiplied_taps(const Axis& h, const Axis& w) {
   return rows * columns;
 }
 
+/// y(channel q, column i) = or += sums[i, q] for q < channels; sums [columns, wide].
+template <class T>
+void store_columns(const Kernels<T>& k, const T* sums, Index columns, Index wide, Index channels, const Batch<T>& y,
+                   bool overwrite) {
+  if (overwrite && y.w == 1) return k.transpose(sums, wide, columns, channels, y.data, y.c);
+  for (Index q = 0; q < channels; ++q) {
+    for (Index i = 0; i < columns; ++i) {
+      T& element = y.data[q * y.c + i * y.w];
+      element = overwrite ? sums[i * wide + q] : element + sums[i * wide + q];
+    }
+  }
+}
+
 /// `convolve_in_pixel_lanes`, channels in the lanes.
 template <FloatOrDouble T>
 void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C,
@@ -138,18 +151,6 @@ void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<c
     T* const part = workspace.take<T>(B::part);
     Index offsets[B::depth];
     const Batch<T> out = y.from(block.image, m_begin, block.row, block.column);
-    const auto store_row = [&](Index image, Index r, Index m, const T* sums, Index wide) {
-      T* const to = out.data + image * y.n + r * y.h + m * y.c;
-      const Index used = std::min(wide, rows - m);
-      if (overwrite && y.w == 1) return k.transpose(sums, wide, block.columns, used, to, y.c);
-      for (Index q = 0; q < used; ++q) {
-        for (Index i = 0; i < block.columns; ++i) {
-          T& element = to[q * y.c + i * y.w];
-          element = overwrite ? sums[i * wide + q] : element + sums[i * wide + q];
-        }
-      }
-    };
-
     for (Index t = 0; t < taps.count(); ++t) {
       const Taps seen = seen_from(block, taps[t]);
       const Laid<const T> laid =
@@ -168,7 +169,10 @@ void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<c
             sum_row(tiles, seen, laid, offsets, laid.data + n * laid.image + r * laid.row, r, images, block.columns, b,
                     wide, sums, t == 0);
             if (t + 1 < taps.count()) continue;
-            for (Index i = 0; i < images; ++i) store_row(n + i, r, m, sums + i * block.columns * wide, wide);
+            for (Index i = 0; i < images; ++i) {
+              store_columns(k, sums + i * block.columns * wide, block.columns, wide, std::min(wide, rows - m),
+                            out.from(n + i, m, r, 0), overwrite);
+            }
           }
         }
       }

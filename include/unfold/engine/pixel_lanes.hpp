@@ -31,6 +31,38 @@ constexpr Index rows_of_task(Index M, Index pixel_blocks, Index most) {
   return std::min(equal_part(M, most), parts_of(M, std::min(wanted, parts_of(M, 256))));
 }
 
+/// The pixels of a block in panels of two vectors, the last of one where that is enough.
+struct PixelPanels {
+  PixelBlock block;
+  Index lanes;
+
+  Index whole() const { return 2 * lanes; }
+  Index count() const { return parts_of(block.pixels(), whole()); }
+  Index pixels(Index panel) const { return std::min(whole(), block.pixels() - panel * whole()); }
+  Index width(Index panel) const { return pixels(panel) > lanes ? whole() : lanes; }
+  Index runs(Index panel, Index image_stride, Index row_stride, Index step, Run* runs) const {
+    return block.runs(panel * whole(), pixels(panel), image_stride, row_stride, step, runs);
+  }
+};
+
+/// Packs the panels from the laid-out source: b [panels, depth, width]. `runs` has room for those of all panels.
+template <class T>
+void pack_panels(const Kernels<T>& k, const Laid<const T>& laid, const Index* offsets, Index depth,
+                 const PixelPanels& panels, Run* runs, T* b) {
+  Index first_run[PixelLanesBlocks<T>::panels + 1] = {0};  // of each panel
+  for (Index j = 0; j < panels.count(); ++j) {
+    first_run[j + 1] = first_run[j] + panels.runs(j, laid.image, laid.row, 1, runs + first_run[j]);
+  }
+  // Far rows are read some at a time along the whole block, a copy at hand panel by panel.
+  const Index step = laid.copied ? depth : 8;
+  for (Index d = 0; d < depth; d += step) {
+    for (Index j = 0; j < panels.count(); ++j) {
+      k.gather(laid.data, offsets + d, std::min(step, depth - d), runs + first_run[j], first_run[j + 1] - first_run[j],
+               b + j * depth * panels.whole() + d * panels.width(j), panels.width(j), !laid.copied);
+    }
+  }
+}
+
 /// y(n, m, oh, ow) = or += alpha * sum over c and taps of a(m, c, tap) * x(n, c, oh, ow under the tap).
 /// y has M channels and h.outputs x w.outputs pixels, x has C channels.
 template <FloatOrDouble T>
@@ -39,42 +71,36 @@ void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<con
   using B = PixelLanesBlocks<T>;
   const Kernels<T>& k = kernels<T>();
   const Tiles<T>& tiles = k.tiles.neighbours[1];
-  const Index width = 2 * k.lanes;
   const PixelBlocks pixels(N, h.outputs, w.outputs, B::pixels);
   const TapBlocks taps(h, w, pixels, C, B::depth, B::copy);
   const Index task_rows = rows_of_task(M, pixels.count(), B::rows), row_tasks = parts_of(M, task_rows);
 
   detail::parallel_for(pixels.count() * row_tasks, [&](Index task) {
-    const PixelBlock block = pixels[task / row_tasks];
-    const Index m = task % row_tasks * task_rows, rows = std::min(task_rows, M - m);
-    const Index count = block.pixels(), panels = parts_of(count, width), last = count - (panels - 1) * width;
+    const PixelPanels panels{pixels[task / row_tasks], k.lanes};
+    const PixelBlock& block = panels.block;
+    const Index m = task % row_tasks * task_rows, rows = std::min(task_rows, M - m), width = panels.whole();
     const Batch<T> out = y.from(block.image, m, block.row, block.column);
     detail::Workspace workspace;
     T* const packed_a = workspace.take<T>(B::a);  // [depth, rows of a tile]
     T* const b = workspace.take<T>(B::b);         // [panels, depth, width]
-    T* const c = workspace.take<T>(B::c);         // [panels, c_rows, width]
+    T* const c = workspace.take<T>(B::c);         // [panels, rows, width]
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
-    const Index c_rows = rows;
     Index offsets[B::depth + gather_ahead], row_offsets[B::rows];
     for (Index r = 0; r < rows; ++r) row_offsets[r] = r * y.c;
     Run runs[B::pixels + B::widest];
-
-    const auto pixels_of = [&](Index panel) { return panel + 1 == panels ? last : width; };
-    const auto width_of = [&](Index panel) { return pixels_of(panel) > k.lanes ? width : k.lanes; };
     // The result of rows [r, r + n) of a panel goes to y.
-    const auto store = [&](Index panel, Index r, Index n) {
-      const Index used = block.runs(panel * width, pixels_of(panel), y.n, y.h, y.w, runs);
-      const Index c_row = width_of(panel);
-      const T* const from = c + panel * c_rows * width + r * c_row;
-      store_rows(k, from, c_row, row_offsets + r, n, runs, used, out.data, y.w, overwrite);
+    const auto store = [&](Index j, Index r, Index n) {
+      const Index used = panels.runs(j, y.n, y.h, y.w, runs);
+      store_rows(k, c + j * rows * width + r * panels.width(j), panels.width(j), row_offsets + r, n, runs, used,
+                 out.data, y.w, overwrite);
     };
 
     // Where the sum is one block, tiles write straight to y if a panel is contiguous there.
     const bool at_once = taps.count() == 1;
     Index direct[B::panels];
-    for (Index j = 0; j < panels; ++j) {
-      const Index used = block.runs(j * width, pixels_of(j), y.n, y.h, y.w, runs);
-      direct[j] = at_once && used == 1 && y.w == 1 && runs[0].count == width ? runs[0].from : -1;
+    for (Index j = 0; j < panels.count(); ++j) {
+      const bool contiguous = panels.runs(j, y.n, y.h, y.w, runs) == 1 && y.w == 1 && panels.pixels(j) == width;
+      direct[j] = at_once && contiguous ? runs[0].from : -1;
     }
     for (Index t = 0; t < taps.count(); ++t) {
       const Taps seen = seen_from(block, taps[t]);
@@ -82,38 +108,25 @@ void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<con
       const Laid<const T> laid =
           lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
       laid.offsets(seen.channels, offsets);
-      Index panel_runs[B::panels + 1] = {0};
-      for (Index j = 0; j < panels; ++j) {
-        panel_runs[j + 1] =
-            panel_runs[j] + block.runs(j * width, pixels_of(j), laid.image, laid.row, 1, runs + panel_runs[j]);
-      }
-      // Far rows are read some at a time along the whole block, a copy at hand panel by panel.
-      const Index step = laid.copied ? depth : 8;
-      for (Index d = 0; d < depth; d += step) {
-        for (Index j = 0; j < panels; ++j) {
-          k.gather(laid.data, offsets + d, std::min(step, depth - d), runs + panel_runs[j],
-                   panel_runs[j + 1] - panel_runs[j], b + j * depth * width + d * width_of(j), width_of(j),
-                   !laid.copied);
-        }
-      }
+      pack_panels(k, laid, offsets, depth, panels, runs, b);
       for (Index r = 0; r < rows; r += tiles.rows) {
         const Index n = std::min(tiles.rows, rows - r);
         pack_filters(k, a, m + r, n, seen, alpha, packed_a, n);
         packed_offsets(depth, n, offsets);
-        for (Index j = 0; j < panels; ++j) {
+        for (Index j = 0; j < panels.count(); ++j) {
           const T* const panel = b + j * depth * width;
           if (direct[j] >= 0) {
             tiles.run(n, depth, packed_a, 0, offsets, panel, out.data + row_offsets[r] + direct[j], y.c, overwrite);
-          } else {
-            const Index c_row = width_of(j);
-            k.tiles.neighbours[c_row / k.lanes - 1].run(n, depth, packed_a, 0, offsets, panel,
-                                                        c + j * c_rows * width + r * c_row, c_row, t == 0);
-            if (at_once) store(j, r, n);
+            continue;
           }
+          const Index wide = panels.width(j);
+          k.tiles.neighbours[wide / k.lanes - 1].run(n, depth, packed_a, 0, offsets, panel,
+                                                     c + j * rows * width + r * wide, wide, t == 0);
+          if (at_once) store(j, r, n);
         }
       }
     }
-    for (Index j = 0; j < panels && !at_once; ++j) store(j, 0, rows);
+    for (Index j = 0; j < panels.count() && !at_once; ++j) store(j, 0, rows);
   });
 }
 

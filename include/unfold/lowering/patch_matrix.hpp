@@ -38,5 +38,6 @@ using Im2Col = Eigen::CwiseNullaryOp<detail::PatchCoefficient<T>, Eigen::Matrix<
 template <class T>
 struct Eigen::internal::functor_traits<unfold::detail::PatchCoefficient<T>> {
   // Repeatable: a product or a nested expression may read a coefficient twice instead of filling a copy.
+  // NOLINTNEXTLINE(performance-enum-size): Eigen adds these to numbers of its own
   enum { Cost = 10 * NumTraits<T>::ReadCost, PacketAccess = false, IsRepeatable = true };
 };

@@ -82,7 +82,7 @@ class BatchNormalization {
       if (mode == Mode::training) measure(planes, z_to_y.data(), c);
       const T mean = kept_ ? mean_(c) : running_mean_(c);
       const T r = forward_factor(kept_ ? variance_(c) : running_variance_(c));
-      const T scale = scales(c), shift = bias(c);
+      const T &scale = scales(c), &shift = bias(c);
       for (Index n = 0; n < planes.N; ++n) {
         T* const y = planes.at(z_to_y.data(), n, c);
         if (kept_) {

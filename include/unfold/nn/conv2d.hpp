@@ -21,7 +21,7 @@ namespace detail {
 template <class T>
 void add_to_channels(const TensorView<const T, 1>& b, const TensorView<T, 4>& y) {
   parallel_for(y.shape(1), [&](Index c) {
-    const T value = b(c);
+    const T& value = b(c);
     y.slice(1, c, 1).for_each_run([&](T* run, Index n, Index step) {
       for (Index i = 0; i < n; ++i) run[i * step] += value;
     });
