@@ -117,11 +117,12 @@ engine::Patches<const T> im2col_patches(const Im2Col<T>& x) {
 template <FloatOrDouble T, class E, class F>
 void with_row_blocks(const E& e, F&& f) {
   if constexpr (PatchView<E>::value || TransposedPatchView<E>::value) {
-    const Index rows =
-        std::max<Index>(1, workspace_bytes / 16 / static_cast<Index>(sizeof(T)) / std::max<Index>(1, e.cols()));
-    for (Index begin = 0; begin < e.rows(); begin += rows) {
-      const RowMajorMatrix<T> block = e.middleRows(begin, std::min(rows, e.rows() - begin));
-      f(begin, block.rows(), engine::Strided<const T>(strided(block)));
+    const Index fit = workspace_bytes / 16 / static_cast<Index>(sizeof(T)) / std::max<Index>(1, e.cols());
+    RowMajorMatrix<T> block(std::min(e.rows(), std::max<Index>(1, fit)), e.cols());
+    for (Index begin = 0; begin < e.rows(); begin += block.rows()) {
+      const Index rows = std::min(block.rows(), e.rows() - begin);
+      block.topRows(rows) = e.middleRows(begin, rows);
+      f(begin, rows, engine::Strided<const T>(strided(block)));
     }
   } else if constexpr (DirectAccess<E>) {
     f(0, e.rows(), engine::Strided<const T>(strided(e)));
