@@ -91,17 +91,19 @@ template <FloatOrDouble T>
 bool scatters(const Patches<T>& dx, Index M) {
   const Conv2DGeometry& g = dx.g;
   const Axis h = dx.height(), w = dx.width();
-  if (g.KH * g.KW * dx.channels() <= 4) return false;
+  const Index channels = dx.channels(), lanes = kernels<T>().lanes;
+  if (g.KH * g.KW * channels <= 4) return false;
   Index multiplied = 0;
   for (Index i = 0; i < g.SH; ++i) {
     for (Index j = 0; j < g.SW; ++j) {
       const Axis hp = gradient_axis(h, i), wp = gradient_axis(w, j);
-      // The channel lanes leave out most of the padding, and are faster than the addition of single products.
-      multiplied += in_channel_lanes<T>(dx.channels(), M, hp, wp) ? multiplied_taps(hp, wp) * 8 / 9
-                                                                  : hp.outputs * hp.taps * wp.outputs * wp.taps;
+      // The channel lanes leave out most of the padding, but multiply lanes that no channel fills.
+      multiplied += in_channel_lanes<T>(channels, M, hp, wp)
+                        ? multiplied_taps(hp, wp) * parts_of(channels, lanes) * lanes
+                        : hp.outputs * hp.taps * wp.outputs * wp.taps * channels;
     }
   }
-  return multiplied * 3 > g.OH * g.OW * g.KH * g.KW * 4;
+  return multiplied * 3 > g.OH * g.OW * g.KH * g.KW * channels * 4;
 }
 
 /// dx = or += col2im(a [K, M] * dy [M, P]).
