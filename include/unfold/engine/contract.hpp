@@ -127,7 +127,8 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
   const Index width = 2 * k.lanes;
   const PixelBlocks pixels(N, h.outputs, w.outputs, B::pixels);
   const TapBlocks blocks(h, w, pixels, C, equal_part(C * h.taps * w.taps, B::taps), B::copy);
-  const Index most = blocks.count() == 1 && M > width ? std::max(width, equal_part(M, M / 2 + 1)) : B::rows;
+  // Where the taps are one task, the filters are two at least.
+  const Index most = blocks.count() == 1 ? std::max(width, parts_of(M, 2)) : B::rows;
   const Index task_rows = std::min(B::rows, parts_of(equal_part(M, most), width) * width);
   const Index row_tasks = parts_of(M, task_rows);
 

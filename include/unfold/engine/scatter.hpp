@@ -21,6 +21,7 @@ struct ScatterBlocks {
   static constexpr Index copy = (Index{1} << 20) / unit;
   static_assert((b + depth * Tiles<T>::most_rows + sums + 2 * (copy + 2 * widest)) * unit + 4096 <= workspace_bytes,
                 "the blocks fit the workspace");
+  static_assert(copy >= depth * pixels, "a packed block of dy fits its copy");
 };
 
 /// dx(n, c, ih, iw) = or += the sum over m and the taps and outputs that read it of a(c, m, tap) * dy(n, m, output).
@@ -63,17 +64,12 @@ void scatter(const Filters<const T>& a, Index C, const Batch<const T>& dy, Index
             const Index depth = std::min(B::depth, M - m);
             const Axis rows_of_dy{block.rows, block.rows, 1, 1, 0, 1},
                 columns_of_dy{block.columns, block.columns, 1, 1, 0, 1};
-            for (Index some = 0; some < depth;) {  // as many channels as a copy holds
-              const Index most = std::max<Index>(1, B::copy / count), n = std::min(most, depth - some);
-              const Laid<const T> laid = lay_out(k, dy.from(block.image, m + some, block.row, block.column),
-                                                 block.images, n, rows_of_dy, columns_of_dy, dy_copy);
-              laid.offsets(n, offsets);
-              for (Index at = 0; at < count; at += width) {
-                const Index used = block.runs(at, std::min(width, count - at), laid.image, laid.row, 1, runs);
-                k.gather(laid.data, offsets, n, runs, used, b + at * depth + some * width, width,
-                         !laid.copied || n < depth);
-              }
-              some += n;
+            const Laid<const T> laid_dy = lay_out(k, dy.from(block.image, m, block.row, block.column), block.images,
+                                                  depth, rows_of_dy, columns_of_dy, dy_copy);
+            laid_dy.offsets(depth, offsets);
+            for (Index at = 0; at < count; at += width) {
+              const Index used = block.runs(at, std::min(width, count - at), laid_dy.image, laid_dy.row, 1, runs);
+              k.gather(laid_dy.data, offsets, depth, runs, used, b + at * depth, width, !laid_dy.copied);
             }
             for (Index r = 0; r < rows; r += tiles.rows) {
               const Index n = std::min(tiles.rows, rows - r);
