@@ -12,8 +12,6 @@
 namespace unfold::program {
 namespace {
 
-constexpr Activation relu = Activation::relu, linear = Activation::linear;
-
 /// y = relu(conv(conv(x)) + x)
 template <class T>
 auto block(Index C) {
