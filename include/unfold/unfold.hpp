@@ -31,6 +31,7 @@
 #include <unfold/engine/channel_lanes.hpp>
 #include <unfold/engine/contract.hpp>
 #include <unfold/engine/few_channels.hpp>
+#include <unfold/engine/group_lanes.hpp>
 #include <unfold/engine/scatter.hpp>
 #include <unfold/engine/products.hpp>
 #include <unfold/lowering/channels.hpp>
@@ -38,6 +39,7 @@
 #include <unfold/lowering/patch_products.hpp>
 #include <unfold/lowering/im2col.hpp>
 #include <unfold/lowering/col2im.hpp>
+#include <unfold/lowering/groups.hpp>
 #include <unfold/nn/scalar.hpp>
 #include <unfold/nn/layer.hpp>
 #include <unfold/nn/sgd.hpp>

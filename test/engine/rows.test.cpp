@@ -189,14 +189,15 @@ TEMPLATE_TEST_CASE("Scattered runs go where they were gathered from, written or 
 
 TEMPLATE_TEST_CASE("A transposed matrix has its rows as columns, whatever its sizes and strides", "", float, double) {
   using T = TestType;
+  constexpr Index page = 4096 / static_cast<Index>(sizeof(T));  // rows so far apart have the same place in a cache
   Random random(5);
   for (const auto& [set, k] : test::kernel_sets<T>()) {
-    for (Index rows = 0; rows <= 19; ++rows) {
-      for (Index columns = 0; columns <= 19; ++columns) {
-        CAPTURE(set, rows, columns);
-        const Index from_row = columns + 3, to_row = rows + 2;
+    for (Index rows = 0; rows <= 37; ++rows) {
+      for (Index columns = 0; columns <= 37; columns += columns < 19 ? 1 : 6) {
+        const Index from_row = rows % 3 == 0 ? page : columns + 3, to_row = columns % 3 == 0 ? page : rows + 2;
+        CAPTURE(set, rows, columns, from_row, to_row);
         const Buffer<T> from(rows * columns == 0 ? 0 : (rows - 1) * from_row + columns, random);
-        Buffer<T> to(columns * to_row), expected = to;
+        Buffer<T> to(rows * columns == 0 ? 0 : (columns - 1) * to_row + rows), expected = to;
         for (Index i = 0; i < rows; ++i) {
           for (Index j = 0; j < columns; ++j) expected[j * to_row + i] = from[i * from_row + j];
         }

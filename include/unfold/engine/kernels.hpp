@@ -22,6 +22,8 @@ struct Kernels {
   FewRowsFunction<T> few_rows[most_few_rows];  // of 1 to 4 rows
   DotsFunction<T> dots_one, dots_four;         // of 1 row and of 4
   Index taps_of_one, taps_of_four;
+  LaneRowsFunction<T> lane_rows;
+  LaneDotsFunction<T> lane_dots;
 };
 
 template <class T, class Set>
@@ -47,6 +49,9 @@ constexpr Kernels<T> kernels_of() {
   few_rows.template operator()<3, many ? 4 : 2>(), few_rows.template operator()<4, many ? 4 : 2>();
   dots.template operator()<1, 9>(k.dots_one, k.taps_of_one);
   dots.template operator()<4, many ? 6 : 3>(k.dots_four, k.taps_of_four);
+  k.lane_rows = Set::template run<LaneRows<T, many ? 7 : 4>, Index, const T*, Index, Index, Index, const T*,
+                                  const Index*, Raster, T*, Index, Raster>;
+  k.lane_dots = Set::template run<LaneDots<T>, Index, Index, const T*, const T*, const Index*, Raster, T*, bool>;
   return k;
 }
 

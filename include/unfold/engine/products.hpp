@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The three products of a convolution, for one group of channels, each run in the form that suits the geometry; the
-// choice depends on nothing else.
+// The three products of a convolution, for one group of channels or for several, group by group; each is run in the
+// form that suits the geometry, on which alone the choice depends.
 //   forward           y  (+)= a * im2col(x)           a [M, K], y [M, P]
 //   weight_gradient   dw (+)= dy * im2col(x)^T        dy [M, P], dw [M, K]
 //   input_gradient    dx (+)= col2im(a * dy)          a [K, M], dy [M, P]
@@ -10,22 +10,38 @@
 #include <unfold/core/geometry.hpp>
 #include <unfold/engine/channel_lanes.hpp>
 #include <unfold/engine/few_channels.hpp>
+#include <unfold/engine/group_lanes.hpp>
 #include <unfold/engine/scatter.hpp>
-
-#include <numeric>  // std::gcd
 
 namespace unfold::engine {
 
-/// im2col of one group as a pointer and a geometry. `x` is the batch of the group's IC/G channels.
+/// im2col of one group, or of several neighbours, as a pointer and a geometry. `x` is the batch of their channels. The
+/// other factor and the result of a product hold the groups' M rows (of a [K, M]: columns) one after another.
 template <class T>
 struct Patches {
   Batch<T> x;
   Conv2DGeometry g;
+  Index groups = 1;
 
   Index channels() const { return g.IC / g.G; }
   Axis height() const { return {g.OH, g.IH, g.SH, g.KH, -g.PT, g.DH}; }
   Axis width() const { return {g.OW, g.IW, g.SW, g.KW, -g.PL, g.DW}; }
 };
+
+/// How many groups a product takes best at once: as many as a vector has lanes, or one. One, if the turning of the
+/// images is most of the work, or where long rows of pixels fill the lanes as well.
+template <FloatOrDouble T>
+Index groups_at_once(const Conv2DGeometry& g) {
+  const Index lanes = kernels<T>().lanes, M = g.OC / g.G, C = g.IC / g.G;
+  if (g.G < 2 || 2 * g.G < lanes) return 1;
+  constexpr Index short_row = 64, small_image = 64, few = Kernels<T>::most_few_rows;
+  if (g.KH * g.KW == 1 && g.OH * g.OW >= small_image) return 1;
+  if (g.OW >= short_row && g.SH * g.SW == 1 && 2 < M && M <= few && 2 < C && C <= few) return 1;
+  const Patches<const T> p{{}, g};
+  const Phases h{p.height(), false}, w{p.width(), false}, gradient_h{p.height(), true}, gradient_w{p.width(), true};
+  const bool fit = fit_group_lanes<T>(M, C, h, w) && fit_group_lanes<T>(C, M, gradient_h, gradient_w);
+  return fit ? equal_part(g.G, lanes) : 1;
+}
 
 /// Whether M filters of C channels serve better in the lanes than the pixels: long sums of several taps pay for the
 /// transposition of the result, if the filters fill most of the lanes.
@@ -56,6 +72,10 @@ void forward(const Strided<const T>& a, Index M, const Patches<const T>& x, cons
              bool overwrite) {
   const Conv2DGeometry& g = x.g;
   const Filters<const T> filters{a.data, a.row, g.KH * g.KW * a.col, g.KW * a.col, a.col};
+  if (x.groups > 1) {
+    return convolve_in_group_lanes(filters, M * a.row, x.groups, M, x.x, g.N, x.channels(), {x.height(), false},
+                                   {x.width(), false}, y, alpha, overwrite);
+  }
   convolve(filters, M, x.x, g.N, x.channels(), x.height(), x.width(), y, alpha, overwrite);
 }
 
@@ -70,20 +90,11 @@ auto contraction_form(Index M, Index K) {
 template <FloatOrDouble T>
 void weight_gradient(const Batch<const T>& dy, Index M, const Patches<const T>& x, const Strided<T>& dw, T alpha,
                      bool overwrite) {
+  if (x.groups > 1) {
+    return contract_in_group_lanes(dy, x.groups, M, x.x, x.g.N, x.channels(), x.height(), x.width(), dw, alpha,
+                                   overwrite);
+  }
   contraction_form<T>(M, x.g.K())(dy, M, x.x, x.g.N, x.channels(), x.height(), x.width(), dw, alpha, overwrite);
-}
-
-/// One phase of an axis of the input gradient: the source elements p, p + stride, ... of a forward axis, as outputs of
-/// a stencil over dy. The taps of the phase are those kernel elements that reach it.
-inline Axis gradient_axis(const Axis& forward, Index phase) {
-  const Index S = forward.stride, D = forward.step, step = S / std::gcd(S, D);
-  Axis axis{(forward.source - phase + S - 1) / S, forward.outputs, 1, 0, 0, 0, 0, step};
-  while (axis.kernel_first < step && (phase - forward.first - axis.kernel_first * D) % S != 0) ++axis.kernel_first;
-  if (axis.kernel_first >= std::min(step, forward.taps)) return axis;
-  axis.taps = (forward.taps - axis.kernel_first + step - 1) / step;
-  axis.first = (phase - forward.first - axis.kernel_first * D) / S;
-  axis.step = -(step * D / S);
-  return axis;
 }
 
 /// Whether input_gradient adds the taps one by one: its phases would mostly multiply padding. M: channels of dy.
@@ -116,6 +127,10 @@ void input_gradient(const Strided<const T>& a, const Batch<const T>& dy, Index M
   const Conv2DGeometry& g = dx.g;
   const Axis h = dx.height(), w = dx.width();
   const Filters<const T> filters{a.data, g.KH * g.KW * a.row, a.col, g.KW * a.row, a.row};
+  if (dx.groups > 1) {
+    return convolve_in_group_lanes(filters, M * a.col, dx.groups, dx.channels(), dy, g.N, M, {h, true}, {w, true}, dx.x,
+                                   T(1), overwrite);
+  }
   if (scatters(dx, M)) return scatter(filters, dx.channels(), dy, g.N, M, h, w, dx.x, overwrite);
   const auto taps = [&](Index i, Index j) { return gradient_axis(h, i).taps * gradient_axis(w, j).taps; };
   bool every_phase = true;  // has taps; else zeros stand between those that have

@@ -6,6 +6,8 @@
 
 #include <unfold/engine/kernels.hpp>
 
+#include <numeric>  // std::gcd
+
 namespace unfold::engine {
 
 /// A matrix of any two strides, in elements.
@@ -90,6 +92,19 @@ struct Axis {
             kernel_step};
   }
 };
+
+/// One phase of an axis of the input gradient: the source elements p, p + stride, ... of a forward axis, as outputs of
+/// a stencil over dy. The taps of the phase are those kernel elements that reach it.
+inline Axis gradient_axis(const Axis& forward, Index phase) {
+  const Index S = forward.stride, D = forward.step, step = S / std::gcd(S, D);
+  Axis axis{(forward.source - phase + S - 1) / S, forward.outputs, 1, 0, 0, 0, 0, step};
+  while (axis.kernel_first < step && (phase - forward.first - axis.kernel_first * D) % S != 0) ++axis.kernel_first;
+  if (axis.kernel_first >= std::min(step, forward.taps)) return axis;
+  axis.taps = (forward.taps - axis.kernel_first + step - 1) / step;
+  axis.first = (phase - forward.first - axis.kernel_first * D) / S;
+  axis.step = -(step * D / S);
+  return axis;
+}
 
 /// Source elements laid out for runs: output (n, oh, ow) under tap (i, j) of channel c reads
 /// data[c*channel + offset(i, j) + n*image + oh*row + ow].

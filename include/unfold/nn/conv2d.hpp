@@ -108,9 +108,9 @@ class Conv2D {
     }
     x_.forget();
     y_.reshape_for_overwrite(g.y_shape());
-    detail::for_each_group(g.G, [&](Index group) {
-      const auto W_g = filters(weights_.value, group);                        // [OC/G, K]
-      channels(y_, g.G, group).noalias() = W_g * im2col(x, options_, group);  // [OC/G, P]
+    detail::for_each_group<T>(g, [&](Groups group) {
+      const auto W_g = filters(weights(), g.G, group);                     // [OC/G, K]
+      channels(y_.view(), g.G, group) = W_g * im2col(x, options_, group);  // [OC/G, P]
     });
     if (batch_norm_) {
       batch_norm_->forward(y_, scales_.value, bias_.value, mode);
@@ -141,12 +141,13 @@ class Conv2D {
     dx_.reshape_for_overwrite(wanted ? x.shape() : Shape<4>());
 
     const TensorView<const T, 4> dz = output_gradient(dy);  // through activation, batch norm or bias
-    detail::for_each_group(options_.groups, [&](Index g) {
-      const auto X_g = im2col(x, options_, g);             // [K, P]
-      const auto dZ_g = channels(dz, options_.groups, g);  // [OC/G, P]
-      const auto W_g = filters(weights_.value, g);         // [OC/G, K]
-      filters(weights_.gradient, g).noalias() += dZ_g * X_g.transpose();
-      if (wanted) col2im(dx_, options_, g).from_zero() += W_g.transpose() * dZ_g;
+    const Conv2DGeometry sizes = conv2d_geometry("Conv2D::backward", options_, x.shape());
+    detail::for_each_group<T>(sizes, [&](Groups g) {
+      const auto X_g = im2col(x, options_, g);          // [K, P]
+      const auto dZ_g = channels(dz, sizes.G, g);       // [OC/G, P]
+      const auto W_g = filters(weights(), sizes.G, g);  // [OC/G, K]
+      filters(weight_gradient(), sizes.G, g) += dZ_g * X_g.transpose();
+      if (wanted) col2im(dx_.view(), options_, g).from_zero() += W_g.transpose() * dZ_g;
     });
     return dx_;
   }
@@ -214,10 +215,6 @@ class Conv2D {
   template <class Bias>
   auto used(Bias& bias) const {
     return bias.slice(0, 0, options_.bias ? bias.size() : 0);
-  }
-
-  MatrixMap<T> filters(Tensor<T, 4>& w, Index group) const {
-    return detail::group_filters(w.view(), options_.groups, group);
   }
 
   /// dZ = dLoss/dZ from dy, Z the convolution's output; adds to the gradients of bias and scales.

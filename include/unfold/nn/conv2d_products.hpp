@@ -3,8 +3,7 @@
 // Each takes tensors or views. See docs/03_products.md for the derivation of both gradients.
 #pragma once
 
-#include <unfold/core/threads.hpp>
-#include <unfold/lowering/col2im.hpp>
+#include <unfold/lowering/groups.hpp>
 
 namespace unfold {
 
@@ -16,36 +15,20 @@ void check_shape(const char* function, const char* argument, const Shape<Rank>& 
   if (got != expected) fail(function, argument + (" must be " + to_string(expected)), to_string(got));
 }
 
-/// The filters of one group as a matrix [OC/G, K].
-template <class T>
-MatrixMap<T> group_filters(const TensorView<T, 4>& w, Index groups, Index group) {
-  const Index filters = w.shape(0) / groups;
-  return w.slice(0, group * filters, filters).matrix();
-}
-
-/// Calls f(group) for every group: several at a time where they are enough for all threads, else one by
-/// one, each product on all threads. The results are the same: no sum runs across groups.
-template <class F>
-void for_each_group(Index groups, const F& f) {
-  if (groups >= threads()) return parallel_for(groups, f);
-  for (Index group = 0; group < groups; ++group) f(group);
-}
-
-/// destination = beta*destination + product, where beta 0 means that nothing old is read.
+/// destination = or += product, where beta 0 means that nothing old is read; else the destination is scaled already.
 template <class Destination, class Product, class T>
-void assign_product(Destination&& destination, const Product& product, const T& beta) {
+void assign_product(const Destination& destination, const Product& product, const T& beta) {
   if (beta == T(0)) {
-    destination.noalias() = product;
+    destination = product;
   } else {
-    if (!(beta == T(1))) destination *= beta;
-    destination.noalias() += product;
+    destination += product;
   }
 }
 
-/// view = beta*view
+/// view = beta*view; beta 0 leaves it, as it will be overwritten.
 template <class T>
 void scale(const TensorView<T, 4>& view, const T& beta) {
-  if (beta == T(1)) return;
+  if (beta == T(0) || beta == T(1)) return;
   view.for_each_run([&](T* run, Index n, Index step) {
     for (Index i = 0; i < n; ++i) run[i * step] *= beta;
   });
@@ -70,8 +53,9 @@ void conv2d_forward(const X& x, const W& w, const Conv2DOptions& options, Y&& y,
   const Conv2DGeometry g = conv2d_geometry("conv2d_forward", options, in.shape());
   detail::check_shape("conv2d_forward", "w", g.w_shape(), filters.shape());
   detail::check_shape("conv2d_forward", "y", g.y_shape(), out.shape());
-  detail::for_each_group(g.G, [&](Index group) {
-    const auto W_g = detail::group_filters(filters, g.G, group);  // [OC/G, K]
+  detail::scale(out, beta);
+  detail::for_each_group<ValueOf<Y>>(g, [&](Groups group) {
+    const auto W_g = unfold::filters(filters, g.G, group);  // [OC/G, K]
     detail::assign_product(channels(out, g.G, group), W_g * im2col(in, options, group), beta);
   });
 }
@@ -94,15 +78,11 @@ void conv2d_backward_input(const Y& dy, const W& w, const Conv2DOptions& options
   const Conv2DGeometry g = conv2d_geometry("conv2d_backward_input", options, din.shape());
   detail::check_shape("conv2d_backward_input", "dy", g.y_shape(), dout.shape());
   detail::check_shape("conv2d_backward_input", "w", g.w_shape(), filters.shape());
-  detail::for_each_group(g.G, [&](Index group) {
-    const auto W_g = detail::group_filters(filters, g.G, group);  // [OC/G, K]
-    const auto dX_g = col2im(din, options, group);                // [K, P]
-    if (beta == ValueOf<X>(0)) {
-      dX_g.from_zero() += W_g.transpose() * channels(dout, g.G, group);
-    } else {
-      detail::scale(detail::group_channels("conv2d_backward_input", din, g.G, group), beta);
-      dX_g += W_g.transpose() * channels(dout, g.G, group);
-    }
+  detail::scale(din, beta);
+  detail::for_each_group<ValueOf<X>>(g, [&](Groups group) {
+    const auto W_g = unfold::filters(filters, g.G, group);  // [OC/G, K]
+    const auto dX_g = col2im(din, options, group);          // [K, P]
+    (beta == ValueOf<X>(0) ? dX_g.from_zero() : dX_g) += W_g.transpose() * channels(dout, g.G, group);
   });
 }
 
@@ -124,9 +104,10 @@ void conv2d_backward_weights(const X& x, const Y& dy, const Conv2DOptions& optio
   const Conv2DGeometry g = conv2d_geometry("conv2d_backward_weights", options, in.shape());
   detail::check_shape("conv2d_backward_weights", "dy", g.y_shape(), dout.shape());
   detail::check_shape("conv2d_backward_weights", "dw", g.w_shape(), dfilters.shape());
-  detail::for_each_group(g.G, [&](Index group) {
-    detail::assign_product(detail::group_filters(dfilters, g.G, group),  // [OC/G, K]
-                           channels(dout, g.G, group) * im2col(in, options, group).transpose(), beta);
+  detail::scale(dfilters, beta);
+  detail::for_each_group<ValueOf<W>>(g, [&](Groups group) {
+    const auto X_g = im2col(in, options, group);  // [K, P]
+    detail::assign_product(filters(dfilters, g.G, group), channels(dout, g.G, group) * X_g.transpose(), beta);
   });
 }
 
