@@ -19,7 +19,6 @@ struct NpyHeader {
 namespace detail {
 
 inline constexpr Index npy_header_limit = Index{64} << 10;  // bytes
-inline constexpr std::size_t npy_axes_limit = 64;           // NumPy's own
 
 /// The element size of the types that are read, or 0.
 inline Index npy_element_bytes(std::string_view dtype) {
@@ -55,7 +54,7 @@ inline std::vector<Index> npy_shape(Cursor& cursor) {
   std::vector<Index> shape;
   cursor.expect("(");
   while (!cursor.accept(")")) {
-    if (shape.size() == npy_axes_limit) cursor.fail("')' after " + std::to_string(npy_axes_limit) + " sizes");
+    if (shape.size() == axes_limit) cursor.fail("')' after " + std::to_string(axes_limit) + " sizes");
     shape.push_back(cursor.integer());
     if (shape.size() > 1 && cursor.accept(")")) break;
     cursor.expect(",");
