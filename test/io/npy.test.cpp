@@ -6,8 +6,11 @@
 #include <unfold/core/random.hpp>
 #include <unfold/io/npy.hpp>
 
+#include <cstdlib>  // std::system
 #include <cstring>  // std::memcpy
 #include <limits>
+#include <sstream>
+#include <utility>  // std::integer_sequence
 
 using namespace std::string_literals;
 using unfold::Index;
@@ -80,6 +83,83 @@ TEMPLATE_TEST_CASE("a tensor of any rank comes back from .npy bit for bit", "", 
   check_round_trip<TestType, 1>(folder, {0});
   check_round_trip<TestType, 3>(folder, {2, 0, 4});
   check_round_trip<TestType, 2>(folder, {300, 401});  // more than one gathered piece
+}
+
+namespace {
+
+/// Reads what write_npy wrote; says what it found, one line a file, leaves the elements bare in <i>.raw, and writes the
+/// array again as <i>.back.npy: in either order, in each version, a single element as a number too.
+constexpr const char* numpy_script = R"(
+import sys, numpy
+folder, count = sys.argv[1], int(sys.argv[2])
+for i in range(count):
+    a = numpy.load(f"{folder}/{i}.npy", allow_pickle=False)
+    print(a.dtype.str, list(a.shape))
+    with open(f"{folder}/{i}.raw", "wb") as raw:
+        raw.write(a.tobytes(order="C"))
+    back = a.reshape(()) if a.shape == (1,) else numpy.asfortranarray(a) if i % 2 else a
+    with open(f"{folder}/{i}.back.npy", "wb") as file:
+        numpy.lib.format.write_array(file, back, version=(1 + i % 3, 0))
+)";
+
+/// A Python that has NumPy, or nothing.
+std::string python_with_numpy() {
+  for (const char* python : {"python3", "/usr/bin/python3"}) {
+    if (std::system((python + " -c 'import numpy' 2>/dev/null"s).c_str()) == 0) return python;
+  }
+  return "";
+}
+
+/// Random extents, an empty one among them now and then, and a few that need more than one piece.
+template <int Rank>
+Shape<Rank> random_shape(Random& random) {
+  Shape<Rank> shape;
+  for (Index& extent : shape) extent = random.below(20) == 0 ? 0 : 1 + random.below(Rank > 4 ? 3 : 7);
+  if (Rank < 3 && random.below(8) == 0) shape[0] = 20'000;
+  return shape;
+}
+
+/// Array `i` of a type, of rank 1 to 8, given to f.
+template <class T, class F>
+void with_array(int i, F&& f) {
+  Random random(static_cast<std::uint64_t>(i));
+  const auto call = [&]<int Rank>(std::integral_constant<int, Rank>) {
+    const Shape<Rank> shape = random_shape<Rank>(random);
+    f(random_bits<T>(shape, random.next()));
+  };
+  [&]<int... Before>(std::integer_sequence<int, Before...>) {
+    ((i % 8 == Before ? call(std::integral_constant<int, Before + 1>()) : void()), ...);
+  }(std::make_integer_sequence<int, 8>());
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("NumPy reads what is written, and what it writes of that is read, bit for bit", "", float, double,
+                   std::uint8_t, std::int32_t, std::int64_t) {
+  const std::string python = python_with_numpy();
+  if (python.empty()) SKIP("there is no Python with NumPy");
+  const ScratchFolder folder;
+  const int count = unfold::test::long_tests() ? 200 : 40;  // of each of the five types
+  for (int i = 0; i < count; ++i) {
+    with_array<TestType>(i, [&](const auto& written) { write_npy(folder / (std::to_string(i) + ".npy"), written); });
+  }
+  write_whole(folder / "script.py", numpy_script);
+  REQUIRE(std::system((python + " " + (folder / "script.py").string() + " " + folder.path().string() + " " +
+                       std::to_string(count) + " > " + (folder / "found").string())
+                          .c_str()) == 0);
+  std::istringstream found(read_whole(folder / "found"));
+  for (int i = 0; i < count; ++i) {
+    with_array<TestType>(i, [&]<int Rank>(const Tensor<TestType, Rank>& written) {
+      INFO("array " << i);
+      const std::string raw = read_whole(folder / (std::to_string(i) + ".raw"));
+      const auto bytes = static_cast<std::size_t>(written.size()) * sizeof(TestType);
+      std::string line;
+      std::getline(found, line);
+      CHECK(line == std::string(unfold::detail::FileType<TestType>::npy) + " " + to_string(written.shape()));
+      CHECK((raw.size() == bytes && (bytes == 0 || std::memcmp(raw.data(), written.data(), bytes) == 0)));
+      CHECK(same_bits(read_npy<TestType, Rank>(folder / (std::to_string(i) + ".back.npy")), written));
+    });
+  }
 }
 
 TEST_CASE("a strided view is written as what it shows") {

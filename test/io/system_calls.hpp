@@ -10,7 +10,8 @@
 
 namespace unfold::test {
 
-/// While one of these lives, it sees each flock, ftruncate, fchmod, write, fsync, rename and pread of this program.
+/// While one of these lives, it sees each call of this program that a save or a read makes, but for close: open, stat,
+/// fstat, lstat, flock, ftruncate, fchmod, write, fsync, rename, unlink and pread.
 class SystemCalls {
  public:
   SystemCalls();
@@ -31,6 +32,10 @@ class SystemCalls {
 
   /// Called once, before the first flock.
   std::function<void()> before_flock = [] {};
+
+  /// Called with the number of each call that is made, before and after it.
+  std::function<void(std::size_t)> before = [](std::size_t) {};
+  std::function<void(std::size_t)> after = [](std::size_t) {};
 
   /// Notes a call; true if it is to fail, errno is set then.
   bool fail(const char* name);

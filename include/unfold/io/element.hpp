@@ -52,6 +52,9 @@ concept FileTensor = requires { typename ValueOf<X>; } && FileElement<ValueOf<X>
 
 namespace detail {
 
+/// NumPy's own. Without it a header could ask for many times its own length in memory.
+inline constexpr std::size_t axes_limit = 64;
+
 /// "[3, 4]", as to_string(Shape).
 inline std::string shape_text(std::span<const Index> shape) {
   std::string text = "[";

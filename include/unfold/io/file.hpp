@@ -194,6 +194,11 @@ class OutputFile {
   std::vector<std::byte> gathered_;
 };
 
+/// Whether this is what flock says on a file system that knows no locks; there a save goes on without.
+inline bool has_no_locks(int error) {
+  return error == ENOLCK || error == ENOSYS || error == EINVAL || error == EOPNOTSUPP;
+}
+
 /// Opens the temporary and holds its lock, which keeps a second writer of the same file out.
 /// One left behind by a process that was killed is simply taken over.
 inline FileDescriptor open_temporary(std::string_view function, const std::string& path) {
@@ -204,11 +209,12 @@ inline FileDescriptor open_temporary(std::string_view function, const std::strin
     struct stat named{};
     if (::fstat(file.number(), &held) != 0) fail_system(function, "look at", path);
     if (!S_ISREG(held.st_mode)) fail_system(function, "overwrite, as it is no regular file,", path, EINVAL);
-    const bool locked = ::flock(file.number(), LOCK_EX | LOCK_NB) == 0;
-    if (!locked && errno == EWOULDBLOCK) fail_system(function, "lock", path);  // else: a file system without locks
+    const bool locked = uninterrupted([&] { return ::flock(file.number(), LOCK_EX | LOCK_NB); }) == 0;
+    if (!locked && !has_no_locks(errno)) fail_system(function, "lock", path);
     // Before the lock was ours its last holder may have renamed the file away: then it is no temporary any more.
-    const bool still_named = ::lstat(path.c_str(), &named) == 0 && named.st_ino == held.st_ino;
-    if (still_named && named.st_dev == held.st_dev) return file;
+    const bool is_named = ::lstat(path.c_str(), &named) == 0;
+    if (!is_named && errno != ENOENT) fail_system(function, "look at", path);
+    if (is_named && named.st_ino == held.st_ino && named.st_dev == held.st_dev) return file;
   }
 }
 
@@ -224,11 +230,14 @@ inline void sync_folder(std::string_view function, const std::filesystem::path& 
 /// over `path`, folder synced. An old file keeps its permissions; a symbolic link is replaced.
 ///
 /// Errors  std::system_error naming the file; strong guarantee: whatever was at `path` is still there, and the
-///         temporary is removed (only after a failed last sync, of the folder, is the new file there already)
+///         temporary is removed, except one that cannot be looked at or locked, which may be another writer's (only
+///         after a failed last sync, of the folder, is the new file there already)
 template <class Writer>
 void write_file_atomically(std::string_view function, const std::filesystem::path& path, Writer&& writer) {
   struct stat old{};
   const bool replaces = ::stat(path.c_str(), &old) == 0;
+  const bool is_free = !replaces && (errno == ENOENT || errno == ELOOP);  // ELOOP: a link to itself is replaced too
+  if (!replaces && !is_free) fail_system(function, "look at", path.string());
   if (replaces && !S_ISREG(old.st_mode)) {
     fail_system(function, "replace, as it is no regular file,", path.string(), S_ISDIR(old.st_mode) ? EISDIR : EINVAL);
   }

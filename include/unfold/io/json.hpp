@@ -109,12 +109,15 @@ inline std::string json_string(Cursor& cursor, std::string_view what) {
   return text;
 }
 
-/// The numbers of "[2, 3]".
+/// The numbers of "[2, 3]", at most axes_limit of them.
 inline std::vector<Index> json_integers(Cursor& cursor) {
   std::vector<Index> values;
   cursor.expect("[");
   if (cursor.accept("]")) return values;
-  for (bool more = true; more; more = cursor.accept(",")) values.push_back(cursor.integer());
+  for (bool more = true; more; more = cursor.accept(",")) {
+    if (values.size() == axes_limit) cursor.fail("']' after " + std::to_string(axes_limit) + " numbers");
+    values.push_back(cursor.integer());
+  }
   if (!cursor.accept("]")) cursor.fail("',' or ']'");
   return values;
 }

@@ -19,7 +19,6 @@ struct NpyHeader {
 namespace detail {
 
 inline constexpr Index npy_header_limit = Index{64} << 10;  // bytes
-inline constexpr std::size_t npy_axes_limit = 64;           // NumPy's own
 
 /// The element size of the types that are read, or 0.
 inline Index npy_element_bytes(std::string_view dtype) {
@@ -55,7 +54,7 @@ inline std::vector<Index> npy_shape(Cursor& cursor) {
   std::vector<Index> shape;
   cursor.expect("(");
   while (!cursor.accept(")")) {
-    if (shape.size() == npy_axes_limit) cursor.fail("')' after " + std::to_string(npy_axes_limit) + " sizes");
+    if (shape.size() == axes_limit) cursor.fail("')' after " + std::to_string(axes_limit) + " sizes");
     shape.push_back(cursor.integer());
     if (shape.size() > 1 && cursor.accept(")")) break;
     cursor.expect(",");
@@ -128,6 +127,24 @@ inline NpyHeader parse_npy_header(const Source& source) {
   return header;
 }
 
+/// Copies the file's elements from byte `begin` on into a view of any strides, in its row-major order. A piece of the
+/// file at a time: beside the tensor no second one is needed.
+template <class T, int Rank>
+void read_elements(const Source& source, Index begin, TensorView<T, Rank> view) {
+  std::vector<T> piece(static_cast<std::size_t>(std::min<Index>(view.size(), 8192)));
+  const auto most = static_cast<Index>(piece.size());
+  Index read = 0;
+  view.for_each_run([&](T* run, Index n, Index step) {
+    for (Index i = 0; i < n; ++i, ++read) {
+      if (read % most == 0) {
+        const Index count = std::min(most, view.size() - read);
+        source.read(begin + read * Index{sizeof(T)}, piece.data(), count * Index{sizeof(T)});
+      }
+      run[i * step] = piece[static_cast<std::size_t>(read % most)];
+    }
+  });
+}
+
 template <FileElement T, int Rank>
 Tensor<T, Rank> read_npy(const Source& source) {
   const NpyHeader header = parse_npy_header(source);
@@ -140,14 +157,16 @@ Tensor<T, Rank> read_npy(const Source& source) {
   } else {
     source.fail("rank must be " + std::to_string(Rank), "shape " + shape_text(header.shape));
   }
-  if (header.fortran_order) std::reverse(shape.begin(), shape.end());
   Tensor<T, Rank> tensor(shape);
-  source.read(header.data_begin, tensor.data(), header.data_bytes);
-  if (!header.fortran_order) return tensor;
-  Shape<Rank> stride = tensor.strides();
-  std::reverse(shape.begin(), shape.end());
-  std::reverse(stride.begin(), stride.end());
-  return Tensor<T, Rank>(TensorView<const T, Rank>(tensor.data(), shape, stride));
+  if (header.fortran_order) {  // the row-major order of the tensor with its axes turned round
+    Shape<Rank> stride = tensor.strides();
+    std::reverse(shape.begin(), shape.end());
+    std::reverse(stride.begin(), stride.end());
+    read_elements(source, header.data_begin, TensorView<T, Rank>(tensor.data(), shape, stride));
+  } else {
+    source.read(header.data_begin, tensor.data(), header.data_bytes);
+  }
+  return tensor;
 }
 
 /// Version 1.0: 10 bytes, then the literal, padded so that the elements begin at a multiple of 64.
