@@ -26,7 +26,7 @@ struct FewPixelsBlocks {
 template <class T>
 bool has_few_pixels(Index M, Index K, Index P) {
   using B = FewPixelsBlocks<T>;
-  return P <= B::pixels && K <= B::taps && M <= B::filters;
+  return 0 < P && P <= B::pixels && K <= B::taps && M <= B::filters;
 }
 
 /// Calls f(pixel, tap, element of x) for every entry of im2col outside the padding; tap counts the channels from

@@ -34,9 +34,9 @@ struct Patches {
 template <FloatOrDouble T>
 Index groups_at_once(const Conv2DGeometry& g) {
   const Index lanes = kernels<T>().lanes, M = g.OC / g.G, C = g.IC / g.G;
-  if (g.G < 2 || 2 * g.G < lanes) return 1;
-  constexpr Index short_row = 64, small_image = 64, few = Kernels<T>::most_few_rows;
-  if (g.KH * g.KW == 1 && g.OH * g.OW >= small_image) return 1;
+  constexpr Index short_row = 64, small_image = 64, small_group = 4096, few = Kernels<T>::most_few_rows;
+  if (g.G == 1 || (2 * g.G < lanes && g.OH * g.OW * M * g.K() > small_group)) return 1;
+  if (g.KH * g.KW == 1 && (g.OH * g.OW >= small_image || 2 * g.G < lanes)) return 1;
   if (g.OW >= short_row && g.SH * g.SW == 1 && 2 < M && M <= few && 2 < C && C <= few) return 1;
   const Patches<const T> p{{}, g};
   const Phases h{p.height(), false}, w{p.width(), false}, gradient_h{p.height(), true}, gradient_w{p.width(), true};
