@@ -15,7 +15,8 @@ using test::Scattered;
 
 namespace {
 
-/// Problems of one to four pixels: their filters end within a vector and with it, have several tasks and blocks.
+/// Problems of one to four pixels an image: their filters end within a vector and with it, have several tasks and
+/// blocks.
 std::vector<test::Problem> few_pixel_problems() {
   return {
       {.name = "one_pixel", .x = {1, 33, 1, 1}, .out_channels = 20},
@@ -37,6 +38,8 @@ std::vector<test::Problem> few_pixel_problems() {
        .stride = {9, 2},
        .padding = {1, 0, 1, 0}},
       {.name = "two_groups", .x = {3, 8, 4, 3}, .out_channels = 10, .kernel = {4, 3}, .groups = 2},
+      {.name = "many_images", .x = {7, 300, 1, 1}, .out_channels = 700},
+      {.name = "images_across_tiles", .x = {3, 9, 3, 1}, .out_channels = 21, .kernel = {2, 1}, .padding = {0, 0, 0, 0}},
       {.name = "many_taps_of_a_channel", .x = {1, 3, 50, 50}, .out_channels = 5, .kernel = {50, 50}},
   };
 }
@@ -48,7 +51,7 @@ void for_each_problem(const F& f) {
   for (const auto& problem : few_pixel_problems()) {
     INFO(problem);
     const Conv2DGeometry g = problem.geometry();
-    REQUIRE(engine::has_few_pixels<T>(g.OC / g.G, g.K(), g.P()));
+    REQUIRE(engine::has_few_pixels<T>(g.OC / g.G, g.K(), g.OH * g.OW));
     f(problem.options(), g, g.G - 1, integers<T>(Shape{g.OC / g.G, g.K()}, 2));
   }
 }

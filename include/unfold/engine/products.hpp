@@ -49,7 +49,7 @@ Index groups_at_once(const Conv2DGeometry& g) {
 template <FloatOrDouble T>
 bool in_channel_lanes(Index M, Index C, const Axis& h, const Axis& w) {
   const Index taps = h.taps * w.taps, lanes = kernels<T>().lanes;
-  return M > Kernels<T>::most_few_rows && taps > 1 && C > 3 && C * taps >= 64 &&
+  return M > Kernels<T>::most_few_rows && taps > 1 && C * taps >= (C > 3 ? 64 : 288) &&
          parts_of(M, lanes) * lanes * 5 <= M * 7;
 }
 
@@ -78,7 +78,7 @@ void forward(const Strided<const T>& a, Index M, const Patches<const T>& x, cons
     return convolve_in_group_lanes(filters, M * a.row, x.groups, M, x.x, g.N, x.channels(), {x.height(), false},
                                    {x.width(), false}, y, alpha, overwrite);
   }
-  if (a.col == 1 && has_few_pixels<T>(M, g.K(), g.P())) {
+  if (a.col == 1 && has_few_pixels<T>(M, g.K(), g.OH * g.OW)) {
     return convolve_few_pixels(a.data, a.row, M, x.x, g.N, x.channels(), x.height(), x.width(), y, alpha, overwrite);
   }
   convolve(filters, M, x.x, g.N, x.channels(), x.height(), x.width(), y, alpha, overwrite);
@@ -140,7 +140,7 @@ void input_gradient(const Strided<const T>& a, const Batch<const T>& dy, Index M
     return convolve_in_group_lanes(filters, M * a.col, dx.groups, dx.channels(), dy, g.N, M, {h, true}, {w, true}, dx.x,
                                    T(1), overwrite);
   }
-  if (a.row == 1 && has_few_pixels<T>(M, g.K(), g.P())) {
+  if (a.row == 1 && has_few_pixels<T>(M, g.K(), g.OH * g.OW)) {
     return gradient_few_pixels(a.data, a.col, dy, M, dx.x, g.N, dx.channels(), h, w, overwrite);
   }
   if (scatters(dx, M)) return scatter(filters, dx.channels(), dy, g.N, M, h, w, dx.x, overwrite);
