@@ -126,7 +126,7 @@ void convolve_few_pixels(const T* a, Index a_row, Index M, const Batch<const T>&
   });
 }
 
-/// `contract` into a dw [M, K] whose rows are contiguous, for a batch of few pixels.
+/// `contract` into a dw [M, K] whose rows are contiguous, for a batch of at most FewPixelsBlocks::pixels pixels.
 template <FloatOrDouble T>
 void contract_few_pixels(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index N, Index C, const Axis& h,
                          const Axis& w, T* dw, Index dw_row, T alpha, bool overwrite) {
