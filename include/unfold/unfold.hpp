@@ -31,6 +31,7 @@
 #include <unfold/engine/channel_lanes.hpp>
 #include <unfold/engine/contract.hpp>
 #include <unfold/engine/few_channels.hpp>
+#include <unfold/engine/few_pixels.hpp>
 #include <unfold/engine/group_lanes.hpp>
 #include <unfold/engine/scatter.hpp>
 #include <unfold/engine/products.hpp>

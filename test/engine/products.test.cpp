@@ -128,6 +128,12 @@ TEST_CASE("An empty batch gives no pixels, a zero weight gradient, and leaves su
   const auto w = integers<float>(Shape{3, 8}, 1);
   engine::forward(Strided<const float>{w.data(), 8, 1}, 3, x, Batch<float>{nullptr, 60, 20, 5, 1}, 1.0f, true);
   engine::input_gradient(Strided<const float>{w.data(), 1, 8}, dy, 3, Patches<float>{{nullptr, 60, 30, 6, 1}, g}, true);
+
+  const Conv2DGeometry two = conv2d_geometry("test", {.in_channels = 2, .out_channels = 2, .groups = 2}, {0, 2, 5, 6});
+  auto dw_of_two = poisoned<float>(Shape{2, 1});
+  engine::weight_gradient(dy, 1, Patches<const float>{{nullptr, 60, 30, 6, 1}, two, 2},
+                          Strided<float>{dw_of_two.data(), 1, 1}, 1.0f, true);
+  CHECK_THAT(dw_of_two, equals(Tensor<float, 2>({2, 1})));
 }
 
 TEST_CASE("Products inside a task, and of many threads at once, are right") {

@@ -26,7 +26,8 @@ std::vector<Family<T>> families(const test::KernelSet<T>& set) {
   const engine::TileSet<T>& tiles = set.kernels.tiles;
   const Index lanes = set.kernels.lanes;
   const std::string name = set.name;
-  return {{name + " apart", 2 * lanes, &tiles.apart},
+  return {{name + " apart", lanes, &tiles.apart[0]},
+          {name + " apart", 2 * lanes, &tiles.apart[1]},
           {name + " neighbours", lanes, &tiles.neighbours[0]},
           {name + " neighbours", 2 * lanes, &tiles.neighbours[1]}};
 }
@@ -139,7 +140,7 @@ TEMPLATE_TEST_CASE("Any number of rows is multiplied by tiles that read no row b
 TEMPLATE_TEST_CASE("The tiles of a table are of its kind, the highest last, and one is a single row", "", float,
                    double) {
   for (const auto& set : test::kernel_sets<TestType>()) {
-    CHECK(set.kernels.tiles.apart.kind == RowsOf::apart);
+    for (const int v : {0, 1}) CHECK(set.kernels.tiles.apart[v].kind == RowsOf::apart);
     for (const int v : {0, 1}) CHECK(set.kernels.tiles.neighbours[v].kind == RowsOf::neighbours);
     CHECK(set.kernels.tiles.neighbours[0].rows == set.kernels.tiles.neighbours[1].rows);
     for (const auto& family : families(set)) {
@@ -187,6 +188,6 @@ TEMPLATE_TEST_CASE("The kernels in use are those of the instruction set in use",
   const auto& expected = sets.at(static_cast<std::size_t>(engine::isa())).kernels;
   const auto& used = engine::kernels<TestType>();
   CHECK(used.lanes == expected.lanes);
-  CHECK(used.tiles.apart.of_height[1] == expected.tiles.apart.of_height[1]);
+  CHECK(used.tiles.apart[1].of_height[1] == expected.tiles.apart[1].of_height[1]);
   CHECK(used.gather == expected.gather);
 }

@@ -23,9 +23,12 @@ struct ContractBlocks {
                 "the blocks fit the workspace");
 };
 
+/// Vectors that hold n of the factors in their lanes: one, or pairs.
+constexpr Index lane_vectors(Index n, Index lanes) { return n <= lanes ? 1 : 2 * parts_of(n, 2 * lanes); }
+
 /// Vector operations of a pixel with n of the factors in the lanes: what they multiply, and their transposition.
 constexpr Index lanes_cost(Index n, Index others, Index lanes) {
-  return parts_of(n, 2 * lanes) * 2 * others + 6 * n / lanes;
+  return lane_vectors(n, lanes) * others + 6 * n / lanes;
 }
 
 /// Rows of contiguous pixels.
@@ -124,12 +127,11 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
               const Axis& w, const Strided<T>& dw, T alpha, bool overwrite) {
   using B = ContractBlocks<T>;
   const Kernels<T>& k = kernels<T>();
-  const Index width = 2 * k.lanes;
   const PixelBlocks pixels(N, h.outputs, w.outputs, B::pixels);
   const TapBlocks blocks(h, w, pixels, C, equal_part(C * h.taps * w.taps, B::taps), B::copy);
   // Where the taps are one task, the filters are two at least.
-  const Index most = blocks.count() == 1 ? std::max(width, parts_of(M, 2)) : B::rows;
-  const Index task_rows = std::min(B::rows, parts_of(equal_part(M, most), width) * width);
+  const Index pair = 2 * k.lanes, most = blocks.count() == 1 ? std::max(pair, parts_of(M, 2)) : B::rows;
+  const Index task_rows = std::min(B::rows, parts_of(equal_part(M, most), pair) * pair);
   const Index row_tasks = parts_of(M, task_rows);
 
   detail::parallel_for(blocks.count() * row_tasks, [&](Index task) {
@@ -138,7 +140,9 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
     const Index taps = all.count();
     const bool taps_in_lanes = lanes_cost(taps, rows, k.lanes) < lanes_cost(rows, taps, k.lanes);
     const Index in_lanes = taps_in_lanes ? taps : rows, in_rows = taps_in_lanes ? rows : taps;
+    const Index vectors = std::min<Index>(2, lane_vectors(in_lanes, k.lanes)), width = vectors * k.lanes;
     const Index panels = parts_of(in_lanes, width);
+    const Tiles<T>& tiles = k.tiles.apart[vectors - 1];
     detail::Workspace workspace;
     T* const sums = workspace.take<T>(B::sums);      // [panels, in_rows, width]
     T* const packed = workspace.take<T>(B::packed);  // [pixels, width]
@@ -158,8 +162,7 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
       for (Index j = 0; j < panels; ++j) {
         const Index n = std::min(width, in_lanes - j * width);
         pack_lanes(k, PixelRows<T>{lanes.data + j * width * lanes.row, lanes.row}, n, block.pixels(), packed, width);
-        k.tiles.apart.run(in_rows, block.pixels(), a.data, a.row, nullptr, packed, sums + j * in_rows * width, width,
-                          p == 0);
+        tiles.run(in_rows, block.pixels(), a.data, a.row, nullptr, packed, sums + j * in_rows * width, width, p == 0);
       }
     }
     const Index used = tap_runs(all, h, w, runs);

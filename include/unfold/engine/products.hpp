@@ -10,6 +10,7 @@
 #include <unfold/core/geometry.hpp>
 #include <unfold/engine/channel_lanes.hpp>
 #include <unfold/engine/few_channels.hpp>
+#include <unfold/engine/few_pixels.hpp>
 #include <unfold/engine/group_lanes.hpp>
 #include <unfold/engine/scatter.hpp>
 
@@ -33,9 +34,9 @@ struct Patches {
 template <FloatOrDouble T>
 Index groups_at_once(const Conv2DGeometry& g) {
   const Index lanes = kernels<T>().lanes, M = g.OC / g.G, C = g.IC / g.G;
-  if (g.G < 2 || 2 * g.G < lanes) return 1;
-  constexpr Index short_row = 64, small_image = 64, few = Kernels<T>::most_few_rows;
-  if (g.KH * g.KW == 1 && g.OH * g.OW >= small_image) return 1;
+  constexpr Index short_row = 64, small_image = 64, small_group = 4096, few = Kernels<T>::most_few_rows;
+  if (g.G == 1 || (2 * g.G < lanes && g.OH * g.OW * M * g.K() > small_group)) return 1;
+  if (g.KH * g.KW == 1 && (g.OH * g.OW >= small_image || 2 * g.G < lanes)) return 1;
   if (g.OW >= short_row && g.SH * g.SW == 1 && 2 < M && M <= few && 2 < C && C <= few) return 1;
   const Patches<const T> p{{}, g};
   const Phases h{p.height(), false}, w{p.width(), false}, gradient_h{p.height(), true}, gradient_w{p.width(), true};
@@ -43,12 +44,13 @@ Index groups_at_once(const Conv2DGeometry& g) {
   return fit ? equal_part(g.G, lanes) : 1;
 }
 
-/// Whether M filters of C channels serve better in the lanes than the pixels: long sums of several taps pay for the
-/// transposition of the result, if the filters fill most of the lanes.
+/// Whether M filters of C channels serve better in the lanes than the pixels: long sums pay for the transposition of the
+/// result, if the filters fill most of the lanes; and those of several taps spare the packing of the pixels besides.
 template <FloatOrDouble T>
 bool in_channel_lanes(Index M, Index C, const Axis& h, const Axis& w) {
   const Index taps = h.taps * w.taps, lanes = kernels<T>().lanes;
-  return M > Kernels<T>::most_few_rows && taps > 1 && C * taps >= 288 && parts_of(M, lanes) * lanes * 5 <= M * 7;
+  return M > Kernels<T>::most_few_rows && C * taps >= (taps == 1 ? 512 : C > 3 ? 64 : 288) &&
+         parts_of(M, lanes) * lanes * 5 <= M * 7;
 }
 
 /// The form of `convolve` for M filters of C channels.
@@ -76,6 +78,9 @@ void forward(const Strided<const T>& a, Index M, const Patches<const T>& x, cons
     return convolve_in_group_lanes(filters, M * a.row, x.groups, M, x.x, g.N, x.channels(), {x.height(), false},
                                    {x.width(), false}, y, alpha, overwrite);
   }
+  if (a.col == 1 && has_few_pixels<T>(M, g.K(), g.OH * g.OW)) {
+    return convolve_few_pixels(a.data, a.row, M, x.x, g.N, x.channels(), x.height(), x.width(), y, alpha, overwrite);
+  }
   convolve(filters, M, x.x, g.N, x.channels(), x.height(), x.width(), y, alpha, overwrite);
 }
 
@@ -83,7 +88,7 @@ void forward(const Strided<const T>& a, Index M, const Patches<const T>& x, cons
 template <FloatOrDouble T>
 auto contraction_form(Index M, Index K) {
   constexpr Index few_taps = 36;
-  return M <= Kernels<T>::most_few_rows || K <= few_taps ? contract_few<T> : contract<T>;
+  return M <= Kernels<T>::most_few_rows || (M <= kernels<T>().lanes && K <= few_taps) ? contract_few<T> : contract<T>;
 }
 
 /// dw [M, K] = or += alpha * dy [M, P] * im2col(x)^T [P, K].
@@ -93,6 +98,10 @@ void weight_gradient(const Batch<const T>& dy, Index M, const Patches<const T>& 
   if (x.groups > 1) {
     return contract_in_group_lanes(dy, x.groups, M, x.x, x.g.N, x.channels(), x.height(), x.width(), dw, alpha,
                                    overwrite);
+  }
+  if (dw.col == 1 && has_few_pixels<T>(M, x.g.K(), x.g.P())) {
+    return contract_few_pixels(dy, M, x.x, x.g.N, x.channels(), x.height(), x.width(), dw.data, dw.row, alpha,
+                               overwrite);
   }
   contraction_form<T>(M, x.g.K())(dy, M, x.x, x.g.N, x.channels(), x.height(), x.width(), dw, alpha, overwrite);
 }
@@ -130,6 +139,9 @@ void input_gradient(const Strided<const T>& a, const Batch<const T>& dy, Index M
   if (dx.groups > 1) {
     return convolve_in_group_lanes(filters, M * a.col, dx.groups, dx.channels(), dy, g.N, M, {h, true}, {w, true}, dx.x,
                                    T(1), overwrite);
+  }
+  if (a.row == 1 && has_few_pixels<T>(M, g.K(), g.OH * g.OW)) {
+    return gradient_few_pixels(a.data, a.col, dy, M, dx.x, g.N, dx.channels(), h, w, overwrite);
   }
   if (scatters(dx, M)) return scatter(filters, dx.channels(), dy, g.N, M, h, w, dx.x, overwrite);
   const auto taps = [&](Index i, Index j) { return gradient_axis(h, i).taps * gradient_axis(w, j).taps; };

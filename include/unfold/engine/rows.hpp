@@ -208,7 +208,7 @@ struct Transpose {
       for (Index i = 0; i < rows; ++i) {
         for (Index j = 0; j < columns; ++j) to[j * to_row + i] = from[i * from_row + j];
       }
-    } else if (columns >= rows) {
+    } else if (rows >= VectorOf<T, VectorBytes>::lanes || rows >= columns) {
       from_row % page == 0 ? blocks<16, true>(0, rows, columns, from, from_row, to, to_row)
                            : blocks<VectorBytes, true>(0, rows, columns, from, from_row, to, to_row);
     } else {

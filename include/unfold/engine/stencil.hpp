@@ -74,7 +74,12 @@ struct Axis {
 
   Index lowest() const { return step < 0 ? first + (taps - 1) * step : first; }
   Index reach() const { return (taps - 1) * (step < 0 ? -step : step); }  // highest tap less the lowest
-  Index phases() const { return std::min(stride, reach() + 1); }
+  /// A copy is split by the remainders of the taps' distances by the stride. Tap t, counted from the lowest, has the
+  /// remainder of t*|step|: number t % period(), and no other is copied.
+  Index period() const { return stride == 1 ? 1 : stride / std::gcd(stride, step); }
+  Index phases() const { return std::min(taps, period()); }
+  Index phase_of(Index t) const { return stride == 1 ? 0 : (step < 0 ? taps - 1 - t : t) % period(); }
+  Index remainder(Index phase) const { return phase * (step < 0 ? -step : step) % stride; }
   /// Elements of one phase for n outputs.
   Index length(Index n) const { return n + reach() / stride; }
   /// Where tap t finds its element of output 0: its distance from the lowest.
@@ -118,7 +123,7 @@ struct Laid {
 
   Index offset(Index i, Index j) const {
     const Index dh = h.distance(i), dw = w.distance(j);
-    return dh % h.stride * row_phase + dh / h.stride * row + dw % w.stride * column_phase + dw / w.stride;
+    return h.phase_of(i) * row_phase + dh / h.stride * row + w.phase_of(j) * column_phase + dw / w.stride;
   }
   /// The offsets of all taps of the channels, in order, and the last one gather_ahead times more.
   void offsets(Index channels, Index* to) const {
@@ -156,8 +161,8 @@ void for_each_padded_plane(const Batch<T>& x, Index images, Index channels, cons
       for (Index i = 0; i < h.phases(); ++i) {
         for (Index j = 0; j < w.phases(); ++j, copy += rows * columns) {
           const Index next = n + 1 < images ? x.n : x.c - n * x.n;
-          f(x.data + n * x.n + c * x.c, next, Padded{h.source, h.lowest() + i, h.stride, rows},
-            Padded{w.source, w.lowest() + j, w.stride, columns}, copy);
+          f(x.data + n * x.n + c * x.c, next, Padded{h.source, h.lowest() + h.remainder(i), h.stride, rows},
+            Padded{w.source, w.lowest() + w.remainder(j), w.stride, columns}, copy);
         }
       }
     }

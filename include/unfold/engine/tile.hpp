@@ -93,10 +93,10 @@ constexpr Tiles<T> tiles_of() {
   return tiles;
 }
 
-/// All tiles of one instruction set; neighbours[v] of v+1 vectors.
+/// All tiles of one instruction set; [v] of v+1 vectors.
 template <class T>
 struct TileSet {
-  Tiles<T> neighbours[2], apart;
+  Tiles<T> neighbours[2], apart[2];
 };
 
 template <class T, class Set>
@@ -106,10 +106,10 @@ constexpr TileSet<T> tile_set_of() {
   if constexpr (Set::registers == 32) {
     return {{tiles_of<T, Set, neighbours, 1, 1, 2, 4, 8, 14>(),
              tiles_of<T, Set, neighbours, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>()},
-            tiles_of<T, Set, apart, 2, 1, 2, 4, 8, 12>()};
+            {tiles_of<T, Set, apart, 1, 1, 4, 12>(), tiles_of<T, Set, apart, 2, 1, 2, 4, 8, 12>()}};
   } else {
     return {{tiles_of<T, Set, neighbours, 1, 1, 2, 6>(), tiles_of<T, Set, neighbours, 2, 1, 2, 3, 4, 6>()},
-            tiles_of<T, Set, apart, 2, 1, 2, 6>()};
+            {tiles_of<T, Set, apart, 1, 1, 6>(), tiles_of<T, Set, apart, 2, 1, 2, 6>()}};
   }
 }
 

@@ -16,12 +16,10 @@ struct DenseOptions {
 
 namespace detail {
 
-/// [N, C] as one image of C channels and a row of N pixels.
+/// [N, C] as N images of C channels and one pixel.
 template <class T>
-TensorView<T, 4> as_image(const TensorView<T, 2>& x) {
-  const Index N = x.shape(0), C = x.shape(1);
-  return {x.data(), Shape<4>{Index{1}, C, Index{1}, N},
-          Shape<4>{N * x.stride(0), x.stride(1), N * x.stride(0), x.stride(0)}};
+TensorView<T, 4> as_images(const TensorView<T, 2>& x) {
+  return {x.data(), Shape<4>{x.shape(0), x.shape(1), 1, 1}, Shape<4>{x.stride(0), x.stride(1), 1, 1}};
 }
 
 /// [OC, IC] as filters of one tap a channel.
@@ -32,7 +30,7 @@ TensorView<T, 4> as_filters(Tensor<T, 2>& w) {
 
 }  // namespace detail
 
-/// A fully connected layer: the 1x1 convolution of an image whose pixels are the batch.
+/// A fully connected layer: the 1x1 convolution of images of one pixel.
 ///
 ///   forward    y  = f(x * W^T + b)
 ///   backward   dz = dy * f'(...)      db += column sums of dz      dW += dz^T * x      dx = dz * W
@@ -67,7 +65,7 @@ class Dense {
     }
     x_.forget();
     y_.reshape_for_overwrite({x.shape(0), options_.outputs});
-    conv2d_forward(detail::as_image(x), detail::as_filters(weights_.value), convolution(), detail::as_image(y_.view()));
+    conv2d_forward(detail::as_images(x), detail::as_filters(weights_.value), convolution(), detail::as_images(y_.view()));
     if (options_.bias) {
       for (Index n = 0; n < y_.shape(0); ++n) y_[n].array() += bias_.value.array();
     }
@@ -90,13 +88,13 @@ class Dense {
     const Tensor<T, 2>& at = slope_from_input(options_.activation) ? z_ : y_;
     activation_gradient(options_.activation, at.data(), dz_.data(), dz_.data(), dz_.size());
 
-    const TensorView<T, 4> dz = detail::as_image(dz_.view());
+    const TensorView<T, 4> dz = detail::as_images(dz_.view());
     if (options_.bias) detail::add_channel_sums(TensorView<const T, 4>(dz), TensorView<T, 1>(bias_.gradient));
-    conv2d_backward_weights(detail::as_image(x), dz, convolution(), detail::as_filters(weights_.gradient), T(1));
+    conv2d_backward_weights(detail::as_images(x), dz, convolution(), detail::as_filters(weights_.gradient), T(1));
     const bool wanted = input_gradient == InputGradient::compute;
     dx_.reshape_for_overwrite(wanted ? x.shape() : Shape<2>());
     if (wanted)
-      conv2d_backward_input(dz, detail::as_filters(weights_.value), convolution(), detail::as_image(dx_.view()));
+      conv2d_backward_input(dz, detail::as_filters(weights_.value), convolution(), detail::as_images(dx_.view()));
     return dx_;
   }
 
