@@ -5,32 +5,22 @@
 
 #include <unfold/core/workspace.hpp>
 
-#include <unsupported/Eigen/CXX11/ThreadPool>
-
+#include <algorithm>  // std::min
 #include <atomic>
 #include <charconv>
+#include <condition_variable>
 #include <cstdlib>
 #include <exception>
-#include <functional>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace unfold {
 namespace detail {
-
-/// Worker threads that own their Workspace from the start, so that no later task allocates it.
-struct WorkerEnvironment : Eigen::StlThreadEnvironment {
-  static EnvThread* CreateThread(std::function<void()> run) {
-    return new EnvThread([run = std::move(run)] {
-      Workspace::block();
-      run();
-    });
-  }
-};
-using ThreadPool = Eigen::ThreadPoolTempl<WorkerEnvironment>;
 
 inline constexpr int most_threads = 1024;
 
@@ -47,6 +37,160 @@ inline int default_threads() {
   const unsigned cores = std::thread::hardware_concurrency();
   return cores == 0 ? 1 : static_cast<int>(cores < most_threads ? cores : most_threads);
 }
+
+/// True while the calling thread runs a task of parallel_for; a loop inside a task runs serially.
+inline bool& inside_task() {
+  thread_local bool inside = false;
+  return inside;
+}
+
+/// A task by number, whatever it is: one instance of the loop below serves all.
+struct Task {
+  void (*call)(const void* f, Index task);
+  const void* f;
+
+  void operator()(Index task) const { call(f, task); }
+};
+
+/// The tasks of one loop, taken one after the other by every thread that works on them.
+class Job {
+ public:
+  Job(Index tasks, const Task& f) : tasks_(tasks), f_(f) {}
+
+  /// Runs tasks until none is left to begin. The first exception of one is kept, and ends the job.
+  void work() {
+    inside_task() = true;
+    try {
+      for (Index task = next_++; task < tasks_; task = next_++) f_(task);
+    } catch (...) {
+      next_ = tasks_;
+      const std::lock_guard lock(mutex_);
+      if (!error_) error_ = std::current_exception();
+    }
+    inside_task() = false;
+  }
+
+  void rethrow() const {
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  friend class ThreadPool;
+
+  Index tasks_;
+  const Task& f_;
+  std::atomic<Index> next_{0};
+  std::mutex mutex_;
+  std::exception_ptr error_;
+  // Of the pool, written under its mutex: how many more threads may come, the job after this one, and how many threads
+  // are at work, whose last does not touch the job again.
+  Index wanted_ = 0;
+  Job* following_ = nullptr;
+  std::atomic<Index> working_ = 0;
+};
+
+/// Threads that help with jobs. Each owns its Workspace from the start, so that no task allocates it.
+class ThreadPool {
+ public:
+  explicit ThreadPool(int threads) : ThreadPool() {  // delegates, so that the threads end where one cannot begin
+    threads_.reserve(static_cast<std::size_t>(threads));
+    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { help(); });
+  }
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+  ~ThreadPool() {
+    {
+      const std::lock_guard lock(mutex_);
+      closing_ = true;
+    }
+    news_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  Index size() const { return static_cast<Index>(threads_.size()); }
+
+  /// Works on the job with up to `helpers` of the threads; returns when nobody works on it any more.
+  void run(Job& job, Index helpers) {
+    {
+      const std::lock_guard lock(mutex_);
+      job.wanted_ = helpers;
+      Job** last = &first_;
+      while (*last != nullptr) last = &(*last)->following_;
+      *last = &job;
+      waiting_ = true;
+    }
+    helpers == 1 ? news_.notify_one() : news_.notify_all();
+    job.work();
+    {
+      const std::lock_guard lock(mutex_);
+      if (job.wanted_ > 0) forget(job);  // who has not come would find no task
+    }
+    const auto all_done = [&] { return job.working_.load(std::memory_order_acquire) == 0; };
+    if (comes_soon(all_done)) return;
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, all_done);
+  }
+
+ private:
+  ThreadPool() = default;
+
+  /// The life of a thread.
+  void help() {
+    try {
+      Workspace::block();
+    } catch (const std::bad_alloc&) {  // a task asks again, and its caller can be told
+    }
+    for (;;) {
+      look_out();
+      std::unique_lock lock(mutex_);
+      news_.wait(lock, [&] { return closing_ || first_ != nullptr; });
+      if (first_ == nullptr) return;
+      Job& job = *first_;
+      ++job.working_;
+      if (--job.wanted_ == 0) forget(job);
+      lock.unlock();
+      job.work();
+      lock.lock();
+      if (--job.working_ == 0) done_.notify_all();
+    }
+  }
+
+  /// Stays awake for a moment, one thread at a time: mostly the next job comes soon.
+  void look_out() {
+    if (looking_out_.exchange(true)) return;
+    comes_soon([&] { return waiting_.load(std::memory_order_relaxed); });
+    looking_out_ = false;
+  }
+
+  /// Whether something comes within some ten microseconds, about what it costs to fall asleep and be woken.
+  template <class Come>
+  static bool comes_soon(const Come& come) {
+    for (int i = 0; i < 500; ++i) {
+      if (come()) return true;
+#if defined(__x86_64__)
+      __builtin_ia32_pause();
+#else
+      std::this_thread::yield();
+#endif
+    }
+    return false;
+  }
+
+  void forget(const Job& job) {
+    Job** place = &first_;
+    while (*place != &job) place = &(*place)->following_;
+    *place = job.following_;
+    waiting_ = first_ != nullptr;
+  }
+
+  std::mutex mutex_;
+  std::condition_variable news_, done_;
+  Job* first_ = nullptr;  // the jobs that want more threads, the oldest first
+  bool closing_ = false;
+  std::atomic<bool> waiting_ = false;  // first_ is not null
+  std::atomic<bool> looking_out_ = false;
+  std::vector<std::thread> threads_;
+};
 
 /// The process's thread count and its pool of one thread less: the caller works too.
 class ThreadSetting {
@@ -81,20 +225,6 @@ class ThreadSetting {
   std::shared_ptr<ThreadPool> pool_;
 };
 
-/// True while the calling thread runs a task of parallel_for; a loop inside a task runs serially.
-inline bool& inside_task() {
-  thread_local bool inside = false;
-  return inside;
-}
-
-/// A task by number, whatever it is: one instance of the loop below serves all.
-struct Task {
-  void (*call)(const void* f, Index task);
-  const void* f;
-
-  void operator()(Index task) const { call(f, task); }
-};
-
 /// The loop of parallel_for.
 inline void run_tasks(Index tasks, const Task& f) {
   std::shared_ptr<ThreadPool> pool;
@@ -103,36 +233,9 @@ inline void run_tasks(Index tasks, const Task& f) {
     for (Index task = 0; task < tasks; ++task) f(task);
     return;
   }
-  const Index helpers = tasks - 1 < pool->NumThreads() ? tasks - 1 : pool->NumThreads();
-  struct Job {
-    const Task& f;
-    Index tasks;
-    Eigen::Barrier done;
-    std::atomic<Index> next{0};
-    std::mutex mutex;
-    std::exception_ptr error;
-
-    void work() {
-      inside_task() = true;
-      try {
-        for (Index task = next++; task < tasks; task = next++) f(task);
-      } catch (...) {
-        next = tasks;
-        const std::lock_guard lock(mutex);
-        if (!error) error = std::current_exception();
-      }
-      inside_task() = false;
-    }
-  } job{f, tasks, Eigen::Barrier(static_cast<unsigned>(helpers)), {}, {}, {}};
-  for (Index h = 0; h < helpers; ++h) {
-    pool->Schedule([&job] {
-      job.work();
-      job.done.Notify();
-    });
-  }
-  job.work();
-  job.done.Wait();
-  if (job.error) std::rethrow_exception(job.error);
+  Job job(tasks, f);
+  pool->run(job, std::min(tasks - 1, pool->size()));
+  job.rethrow();
 }
 
 /// Calls f(task) for every task in [0, tasks), each once, on up to threads() threads, the caller among
