@@ -115,6 +115,7 @@ class MaxPool2D {
 
   const Tensor<T, 4>& forward(TensorView<const T, 4> x, Mode mode = Mode::training) {
     const detail::PoolWindows windows("MaxPool2D::forward", options_, x.shape());
+    windows_.reset();  // until all below have succeeded: places of one image and windows of another would not fit
     y_.reshape_for_overwrite(windows.y_shape());
     place_.reshape_for_overwrite(windows.y_shape());
     windows.for_each_plane([&](Index n, Index c) {
@@ -134,11 +135,7 @@ class MaxPool2D {
         place(oh, ow) = ih_max * x.shape(3) + iw_max;
       });
     });
-    if (mode == Mode::training) {
-      windows_ = windows;
-    } else {
-      windows_.reset();
-    }
+    if (mode == Mode::training) windows_ = windows;
     return y_;
   }
 
@@ -185,6 +182,7 @@ class AvgPool2D {
   const Tensor<T, 4>& forward(TensorView<const T, 4> x, Mode mode = Mode::training) {
     const Pool2DOptions whole{.kernel = {std::max(x.shape(2), Index{1}), std::max(x.shape(3), Index{1})}};
     const detail::PoolWindows windows("AvgPool2D::forward", options_.value_or(whole), x.shape());
+    windows_.reset();
     y_.reshape_for_overwrite(windows.y_shape());
     const A area = detail::constant<A>(static_cast<long double>(windows.area()));
     windows.for_each_plane([&](Index n, Index c) {
@@ -198,11 +196,7 @@ class AvgPool2D {
         y(oh, ow) = T(sum / area);
       });
     });
-    if (mode == Mode::training) {
-      windows_ = windows;
-    } else {
-      windows_.reset();
-    }
+    if (mode == Mode::training) windows_ = windows;
     return y_;
   }
 

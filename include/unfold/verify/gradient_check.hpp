@@ -155,7 +155,7 @@ GradientReport checked_by_twin(Layer& layer, Outputs& outputs, const std::vector
 ///
 /// Shape   x [...], as forward takes it
 /// Writes  the layer's state is as it was, but its gradients are zero and no input is kept for backward
-/// Errors  ShapeError if a gradient has not the size of its tensor; what the layer throws
+/// Errors  ShapeError if an option breaks its rule or a gradient has not the size of its tensor; what the layer throws
 /// Cost    differences: 6 forwards for each checked coordinate, up to 28 near a kink or a steep place; integers: 2;
 ///         adjoint: 4 for each direction; Taylor: up to 24
 template <class L, AnyTensor X>

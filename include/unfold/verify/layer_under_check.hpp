@@ -7,36 +7,35 @@
 #include <unfold/nn/layer.hpp>
 #include <unfold/verify/claim.hpp>
 
+#include <cmath>       // std::isfinite
 #include <cstring>     // std::memcmp
 #include <functional>  // std::less
+#include <utility>     // std::pair
+#include <vector>
 
 namespace unfold::detail {
 
-/// All that a check may change in a layer, its parameters among it, put back at the end.
-template <class T, class L>
+/// All that a check may change in a layer, its parameters among it, put back at the end: by address, since asking the
+/// layer for its state again may need memory, and there may be none.
+template <class T>
 class KeptState {
  public:
-  explicit KeptState(L& layer) : layer_(layer) {
-    for_each([&](T& value) { values_.push_back(value); });
+  template <class L>
+  explicit KeptState(L& layer) {
+    const auto keep = [&](T& value) { kept_.emplace_back(&value, value); };
+    const auto of_state = [&](std::string_view, auto view) { for_each_element(view, keep); };
+    const auto of_parameters = [&](std::string_view, auto value, auto) { for_each_element(value, keep); };
+    visit_state(layer, "", of_state);
+    visit_parameters(layer, "", of_parameters);
   }
   KeptState(const KeptState&) = delete;
   KeptState& operator=(const KeptState&) = delete;
   ~KeptState() {
-    auto next = values_.begin();
-    for_each([&](T& value) { value = *next++; });
+    for (const auto& [place, value] : kept_) *place = value;
   }
 
  private:
-  template <class F>
-  void for_each(F&& f) {
-    const auto of_state = [&](std::string_view, auto view) { for_each_element(view, f); };
-    const auto of_parameters = [&](std::string_view, auto value, auto) { for_each_element(value, f); };
-    visit_state(layer_, "", of_state);
-    visit_parameters(layer_, "", of_parameters);
-  }
-
-  L& layer_;
-  std::vector<T> values_;
+  std::vector<std::pair<T*, T>> kept_;
 };
 
 /// Whether two lists of numbers are the same: to the last bit, but any NaN like any other.
@@ -63,7 +62,7 @@ class LayerUnderCheck {
   /// At x and the layer's parameters; with the engine of integers both are drawn. The weights c of the outputs are
   /// drawn too, of either sign, or all 1.
   LayerUnderCheck(L& layer, const X& x, const GradientCheckOptions& options, bool drawn_weights)
-      : layer_(layer), options_(options), kept_(layer), point_(ReadableView<X>(x)) {
+      : layer_(layer), options_(checked(options)), kept_(layer), point_(ReadableView<X>(x)) {
     Random random(options.seed);
     const bool integers = options.engine == GradientEngine::integers;
     const auto draw_element = [&](T& element) { element = static_cast<T>(draw(random, integers)); };
@@ -107,6 +106,14 @@ class LayerUnderCheck {
 
  private:
   using Y = std::remove_cvref_t<decltype(std::declval<L&>().forward(std::declval<ReadableView<X>>(), Mode::training))>;
+
+  static const GradientCheckOptions& checked(const GradientCheckOptions& options) {
+    require(options.coordinates >= 1, "gradient_check", "coordinates must be >= 1", options.coordinates);
+    require(options.directions >= 1, "gradient_check", "directions must be >= 1", options.directions);
+    require(std::isfinite(options.roundings) && options.roundings >= 0, "gradient_check",
+            "roundings must be finite and >= 0", options.roundings);
+    return options;
+  }
 
   /// Draws c, of y's shape, in a first pass at another point, x back to front: what a layer keeps from it and uses
   /// later is wrong at x.
@@ -235,7 +242,7 @@ class LayerUnderCheck {
   std::vector<Claim<T>> claims_;
   std::vector<T> weights_;
   std::vector<Finding> findings_;
-  KeptState<T, L> kept_;
+  KeptState<T> kept_;
   Tensor<T, X::rank> point_;
   Tensor<T, Y::rank> c_;
 };
