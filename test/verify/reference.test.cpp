@@ -159,7 +159,7 @@ TEST_CASE("The reference refuses shapes that are not those of one convolution") 
       reference::conv2d_forward(x.slice(2, 0, 2), w, options, y), ShapeError,
       Message("unfold::reference::conv2d_forward: the kernel must fit the padded image, got x [1, 4, 2, 7]"));
   CHECK_THROWS_MATCHES(reference::bias_gradient(y, b), ShapeError,
-                       Message("unfold::reference::bias_gradient: db must have dy's channels, got [5]"));
+                       Message("unfold::reference::bias_gradient: db must be [6], got [5]"));
   CHECK_THROWS_MATCHES(reference::add_bias(b, y), ShapeError,
-                       Message("unfold::reference::add_bias: b must have y's channels, got [5]"));
+                       Message("unfold::reference::add_bias: b must be [6], got [5]"));
 }

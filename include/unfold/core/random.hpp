@@ -40,8 +40,10 @@ class Random {
     return static_cast<double>(sum) * 0x1p-32;
   }
 
-  /// Uniform in [0, n), n >= 1.
+  /// Uniform in [0, n).
+  /// Errors: ShapeError unless n >= 1
   Index below(Index n) {
+    detail::require(n >= 1, "Random::below", "n must be >= 1", n);
     const auto range = static_cast<std::uint64_t>(n);
     const std::uint64_t whole = UINT64_MAX - UINT64_MAX % range;  // a multiple of n: no value is favoured
     std::uint64_t value = next();

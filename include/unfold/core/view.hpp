@@ -62,7 +62,7 @@ class TensorView {
 
   TensorView(T* data, const Shape<Rank>& shape, const Shape<Rank>& stride)
       : data_(data), shape_(shape), stride_(stride) {
-    for (const Index extent : shape) detail::require(extent >= 0, "TensorView", "every extent must be >= 0", shape);
+    detail::checked_size("TensorView", shape, sizeof(T));  // elements may share their place: many need little memory
   }
 
   /// The read-only view of a writable one.
@@ -146,7 +146,11 @@ class TensorView {
     if constexpr (Rank == 1) {
       return static_cast<T&>(data_[i * stride_[0]]);
     } else {
-      return TensorView<T, Rank - 1>(moved(i * stride_[0]), detail::inner(shape_), detail::inner(stride_));
+      TensorView<T, Rank - 1> row;  // of a shape that was checked
+      row.data_ = moved(i * stride_[0]);
+      row.shape_ = detail::inner(shape_);
+      row.stride_ = detail::inner(stride_);
+      return row;
     }
   }
 
@@ -169,6 +173,10 @@ class TensorView {
   }
 
  private:
+  template <class U, int R>
+    requires Element<U> && (R >= 1)
+  friend class TensorView;
+
   bool inside(const Shape<Rank>& index) const {
     for (int d = 0; d < Rank; ++d) {
       if (index[d] < 0 || index[d] >= shape_[d]) return false;

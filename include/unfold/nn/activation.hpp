@@ -82,6 +82,12 @@ auto with_formula(const char* function, Activation f, const Visit& visit) {
   fail(function, "activation must be one of the 16", std::to_string(static_cast<int>(f)));
 }
 
+/// Errors: ShapeError, as `with_formula`, unless scalars like T have the activation f.
+template <class T>
+void check_activation(const char* function, Activation f) {
+  with_formula<T>(function, f, [](auto) {});
+}
+
 }  // namespace detail
 
 /// y = f(z) of one element.

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cmath>  // std::sqrt
+#include <string>
 
 namespace unfold {
 namespace detail {
@@ -60,7 +61,8 @@ class BatchNormalization {
  public:
   BatchNormalization(BatchNorm kind, Index channels) : kind_(kind) {
     if (kind != BatchNorm::standard && kind != BatchNorm::darknet) {
-      detail::fail("BatchNormalization", "kind must be standard or darknet", "none");
+      const auto number = std::to_string(static_cast<int>(kind));
+      detail::fail("BatchNormalization", "kind must be standard or darknet", kind == BatchNorm::none ? "none" : number);
     }
     detail::require(channels >= 1, "BatchNormalization", "channels must be >= 1", channels);
     mean_ = variance_ = running_mean_ = Tensor<T, 1>({channels});
@@ -72,20 +74,21 @@ class BatchNormalization {
     check("BatchNormalization::forward", "scales", scales);
     check("BatchNormalization::forward", "bias", bias);
     const Planes planes(z_to_y);
-    if (mode == Mode::training) {
+    const bool training = mode == Mode::training;
+    if (training) {
       detail::require(planes.M() >= 2, "BatchNormalization::forward", "training needs N*H*W >= 2 samples a channel",
                       z_to_y.shape());
-      normalized_.reshape_for_overwrite(z_to_y.shape());
     }
-    kept_ = mode == Mode::training;
+    kept_ = false;
+    if (training) normalized_.reshape_for_overwrite(z_to_y.shape());
     detail::parallel_for(planes.C, [&](Index c) {
-      if (mode == Mode::training) measure(planes, z_to_y.data(), c);
-      const T mean = kept_ ? mean_(c) : running_mean_(c);
-      const T r = forward_factor(kept_ ? variance_(c) : running_variance_(c));
+      if (training) measure(planes, z_to_y.data(), c);
+      const T mean = training ? mean_(c) : running_mean_(c);
+      const T r = forward_factor(training ? variance_(c) : running_variance_(c));
       const T &scale = scales(c), &shift = bias(c);
       for (Index n = 0; n < planes.N; ++n) {
         T* const y = planes.at(z_to_y.data(), n, c);
-        if (kept_) {
+        if (training) {
           T* const xn = planes.at(normalized_.data(), n, c);
           for (Index i = 0; i < planes.S; ++i) {
             xn[i] = (y[i] - mean) * r;
@@ -96,6 +99,7 @@ class BatchNormalization {
         }
       }
     });
+    kept_ = training;
   }
 
   /// Writes  dz over dy; dscales and dbias are added to

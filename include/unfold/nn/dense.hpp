@@ -47,6 +47,7 @@ class Dense {
   using value_type = T;
 
   /// Parameters are zero until initialize().
+  /// Errors  ShapeError if an option breaks its rule, or T has not the activation
   explicit Dense(const DenseOptions& options)
       : options_(options), weights_(weight_shape(options)), bias_(Shape<1>(options.bias ? options.outputs : 0)) {}
 
@@ -139,6 +140,7 @@ class Dense {
   static Shape<2> weight_shape(const DenseOptions& options) {
     detail::require(options.inputs >= 1, "Dense", "inputs must be >= 1", options.inputs);
     detail::require(options.outputs >= 1, "Dense", "outputs must be >= 1", options.outputs);
+    detail::check_activation<T>("Dense", options.activation);
     return {options.outputs, options.inputs};
   }
 

@@ -44,7 +44,9 @@ class Residual {
   explicit Residual(Main main, Activation activation = Activation::relu)
       : Residual(std::move(main), Shortcut(), activation) {}
   Residual(Main main, Shortcut shortcut, Activation activation = Activation::relu)
-      : main_(std::move(main)), shortcut_(std::move(shortcut)), activation_(activation) {}
+      : main_(std::move(main)), shortcut_(std::move(shortcut)), activation_(activation) {
+    detail::check_activation<T>("Residual", activation);
+  }
 
   const Tensor<T, 4>& forward(View x, Mode mode = Mode::training) {
     kept_ = false;

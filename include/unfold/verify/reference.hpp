@@ -142,7 +142,8 @@ template <TensorOfRank<1> B, WritableTensorOfRank<4> Y>
 void add_bias(const B& b_in, Y&& y_out) {
   const ReadableView<B> b = b_in;   // [OC]
   const WritableView<Y> y = y_out;  // [N, OC, OH, OW]
-  unfold::detail::require(b.shape(0) == y.shape(1), "reference::add_bias", "b must have y's channels", b.shape());
+  unfold::detail::require(b.shape(0) == y.shape(1), "reference::add_bias",
+                          "b must be [" + std::to_string(y.shape(1)) + "]", b.shape());
   for (Index n = 0; n < y.shape(0); ++n) {
     for (Index oc = 0; oc < y.shape(1); ++oc) {
       for (Index oh = 0; oh < y.shape(2); ++oh) {
@@ -161,8 +162,8 @@ template <TensorOfRank<4> DY, WritableTensorOfRank<1> DB>
 void bias_gradient(const DY& dy_in, DB&& db_out) {
   const ReadableView<DY> dy = dy_in;   // [N, OC, OH, OW]
   const WritableView<DB> db = db_out;  // [OC]
-  unfold::detail::require(db.shape(0) == dy.shape(1), "reference::bias_gradient", "db must have dy's channels",
-                          db.shape());
+  unfold::detail::require(db.shape(0) == dy.shape(1), "reference::bias_gradient",
+                          "db must be [" + std::to_string(dy.shape(1)) + "]", db.shape());
   db.fill(ValueOf<DB>(0));
   for (Index n = 0; n < dy.shape(0); ++n) {
     for (Index oc = 0; oc < dy.shape(1); ++oc) {
