@@ -5,6 +5,7 @@
 
 #include "support/catch.hpp"
 #include "support/fill.hpp"
+#include "support/shared_data.hpp"
 #include "support/thread_count.hpp"
 
 #include <cstring>  // std::memcmp
@@ -90,17 +91,24 @@ Tensor<T, 4> normal(const Shape<4>& shape, std::uint64_t seed) {
   return x;
 }
 
+/// The numbers of threads to compare: some, or in the long tests 1 to 16, and 64.
+std::vector<int> thread_counts() {
+  if (!test::long_tests()) return {1, 2, 3, 4, 8};
+  return {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 64};
+}
+
 }  // namespace
 
-TEMPLATE_TEST_CASE("A step, and the weights after 20 updates, have the same bits for 1, 2, 3, 4 and 8 threads", "",
+TEMPLATE_TEST_CASE("A step, and the weights after several updates, have the same bits for every number of threads", "",
                    float, double) {
   using T = TestType;
   for (const auto& problem : problems()) {
     INFO(problem);
     const auto x = normal<T>(problem.x, 1);
-    const int updates = problem.geometry().P() * problem.geometry().K() > 100000 ? 2 : 20;
+    const bool large = problem.geometry().P() * problem.geometry().K() > 100000;
+    const int updates = test::long_tests() ? (large ? 10 : 50) : large ? 2 : 20;
     Bits<T> expected;
-    for (const int n : {1, 2, 3, 4, 8}) {
+    for (const int n : thread_counts()) {
       CAPTURE(n);
       const ThreadCount set(n);
       const auto bits = train<T>(problem.options(), x, updates);
@@ -112,8 +120,8 @@ TEMPLATE_TEST_CASE("A step, and the weights after 20 updates, have the same bits
   }
 }
 
-TEMPLATE_TEST_CASE("20 updates with batch norm and activations have the same bits for every number of threads", "",
-                   float, double) {
+TEMPLATE_TEST_CASE("Updates with batch norm and activations have the same bits for every number of threads", "", float,
+                   double) {
   using T = TestType;
   const auto x = normal<T>({3, 12, 11, 9}, 1);
   for (const BatchNorm batch_norm : {BatchNorm::none, BatchNorm::standard, BatchNorm::darknet}) {
@@ -126,9 +134,9 @@ TEMPLATE_TEST_CASE("20 updates with batch norm and activations have the same bit
                                   .activation = f};
       CAPTURE(static_cast<int>(batch_norm), static_cast<int>(f));
       Bits<T> expected;
-      for (const int n : {1, 2, 3, 4, 8}) {
+      for (const int n : thread_counts()) {
         const ThreadCount set(n);
-        const auto bits = train<T>(options, x, 20);
+        const auto bits = train<T>(options, x, test::long_tests() ? 50 : 20);
         if (n == 1) expected = bits;
         CHECK(same(bits, expected));
       }
