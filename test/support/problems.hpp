@@ -70,7 +70,7 @@ inline const std::vector<Problem>& problems() {
       {.name = "depthwise_multiplier", .x = {1, 4, 9, 8}, .out_channels = 12, .kernel = {3, 2}, .stride = {2, 1}, .padding = {0, 2, 1, 0}, .dilation = {1, 3}, .groups = 4},
       {.name = "depthwise_of_many", .x = {2, 19, 9, 8}, .out_channels = 19, .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1, 1, 1}, .groups = 19},
       {.name = "many_groups", .x = {2, 36, 8, 5}, .out_channels = 54, .kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 0, 2, 1}, .dilation = {1, 2}, .groups = 18},
-      {.name = "many_groups_of_a_pixel", .x = {2, 40, 1, 1}, .out_channels = 20, .groups = 20},
+      {.name = "many_groups_of_few_pixels", .x = {2, 40, 1, 3}, .out_channels = 20, .groups = 20},
       {.name = "many_channels", .x = {1, 18, 6, 7}, .out_channels = 34, .kernel = {3, 2}, .padding = {1, 0, 0, 1}},
       {.name = "long_rows", .x = {2, 3, 4, 53}, .out_channels = 17, .kernel = {2, 5}, .padding = {1, 0, 0, 3}},
   };
