@@ -44,6 +44,17 @@ TEST_CASE("The array of a tensor has all its elements in row-major order") {
   CHECK((t.array() > 500).count() == 1);
 }
 
+TEST_CASE("The maps of a constant tensor are over its own memory too") {
+  const Tensor<double, 3> t = counted(Shape{2, 3, 4});
+  CHECK(t.matrix().rows() == 2);
+  CHECK(t.matrix().cols() == 12);
+  CHECK(t.matrix().data() == t.data());
+  CHECK(t.matrix()(1, 7) == t(1, 1, 3));
+  CHECK(t.array().size() == 24);
+  CHECK(t.array().data() == t.data());
+  CHECK(t.array()(19) == t(1, 1, 3));
+}
+
 TEST_CASE("Maps are as constant as what they map") {
   using T = Tensor<float, 2>;
   STATIC_REQUIRE(std::is_same_v<decltype(std::declval<T&>().matrix()), AlignedMatrixMap<float>>);

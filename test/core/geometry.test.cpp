@@ -100,6 +100,8 @@ TEST_CASE("An empty batch has a geometry; an empty image has none") {
   CHECK(geometry(plain, {0, 6, 7, 11}).y_shape() == Shape{0, 4, 7, 11});
   CHECK_THROWS_MATCHES(geometry(plain, {2, 6, 0, 11}), ShapeError,
                        Message("unfold::caller: x must be [N, 6, IH, IW] with IH, IW >= 1, got [2, 6, 0, 11]"));
+  CHECK_THROWS_MATCHES(geometry(plain, {2, 6, 7, 0}), ShapeError,
+                       Message("unfold::caller: x must be [N, 6, IH, IW] with IH, IW >= 1, got [2, 6, 7, 0]"));
 }
 
 TEST_CASE("Each broken option is named with what was given") {
@@ -126,10 +128,15 @@ TEST_CASE("Each broken option is named with what was given") {
         "unfold::caller: dilation must be in [1, 2^31) on each axis, got {-1, 1}");
   CHECK(message([](auto& o) { o.padding = {0, 0, -1, 0}; }) ==
         "unfold::caller: padding must be in [0, 2^31) on each side, got {0, 0, -1, 0}");
+  CHECK(message([](auto& o) { o.padding = {0, 0, 0, -1}; }) ==
+        "unfold::caller: padding must be in [0, 2^31) on each side, got {0, 0, 0, -1}");
   CHECK(message([](auto& o) { o.in_channels = 8; }) ==
         "unfold::caller: x must be [N, 8, IH, IW] with IH, IW >= 1, got [2, 6, 7, 11]");
   CHECK(message([](auto& o) { o.kernel = {4, 1}, o.dilation = {3, 1}, o.padding = {1, 1, 0, 0}; }) ==
         "unfold::caller: the kernel must fit the padded image (kernel {4, 1}, dilation {3, 1}, padding {1, 1, 0, 0}), "
+        "got x [2, 6, 7, 11]");
+  CHECK(message([](auto& o) { o.kernel = {1, 4}, o.dilation = {1, 5}, o.padding = {0, 0, 2, 2}; }) ==
+        "unfold::caller: the kernel must fit the padded image (kernel {1, 4}, dilation {1, 5}, padding {0, 0, 2, 2}), "
         "got x [2, 6, 7, 11]");
 }
 

@@ -85,6 +85,7 @@ TEST_CASE("A negative size, or a count of bytes past 63 bits, is refused with th
   CHECK_THROWS_AS(checked_size("f", Shape{Index{1} << 32, Index{1} << 32}, 1), ShapeError);
   CHECK_THROWS_AS(checked_size("f", Shape{Index{1} << 32, Index{1} << 32, 3}, 1), ShapeError);
   CHECK_THROWS_AS(checked_size("f", Shape{Index{1} << 62, 4}, 1), ShapeError);
+  CHECK_THROWS_AS(checked_size("f", Shape{Index{1} << 62, 4, 3}, 1), ShapeError);
   // The strides of an empty tensor count too: they are multiplied when it is walked.
   CHECK_THROWS_AS(checked_size("f", Shape{0, Index{1} << 40, Index{1} << 40}, 1), ShapeError);
 }

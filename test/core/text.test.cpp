@@ -108,6 +108,8 @@ TEST_CASE("complex numbers are two columns") {
   CHECK(to_string(vector<Complex>({{1, 2}, {0.5, -0.003}})) == "[1. +2.j    0.5-0.003j]");
   // [complex(nan, inf), -1.5]
   CHECK(to_string(vector<Complex>({{not_a_number, infinity}, -1.5})) == "[ nan+infj -1.5 +0.j]");
+  // [complex(1, -inf), complex(-inf, 2)]
+  CHECK(to_string(vector<Complex>({{1, -infinity}, {-infinity, 2}})) == "[  1.-infj -inf +2.j]");
 }
 
 TEST_CASE("outer axes are set apart by blank lines") {
@@ -220,6 +222,7 @@ TEST_CASE("the precision limits the digits after the point") {
   CHECK(to_string(t, 0) == "[3. 2. 1.]");
   CHECK(to_string(t, -7) == to_string(t, 0));
   CHECK(to_string(vector<double>({0.1}), 1'000'000) == "[0.1]");
+  CHECK(to_string(vector<double>({3.14159e20, 2.5e20}), 3) == "[3.142e+20 2.500e+20]");
 }
 
 TEST_CASE("a view prints the elements that it shows") {

@@ -6,6 +6,7 @@
 #include "support/thread_count.hpp"
 
 #include <condition_variable>
+#include <iostream>
 #include <set>
 #include <stdexcept>
 #include <vector>

@@ -11,7 +11,8 @@
 #include "support/shared_data.hpp"
 #include "support/tensor_matcher.hpp"
 
-#include <numeric>  // std::iota
+#include <iostream>  // std::cout
+#include <numeric>   // std::iota
 
 using namespace unfold;
 using test::equals;

@@ -15,6 +15,7 @@ UMBRELLA = INCLUDE / "unfold/unfold.hpp"
 REFERENCE = "unfold/verify/reference.hpp"  # judges the engine, so it may share nothing with it
 CORE_OF_REFERENCE = ("shape", "view", "tensor", "conv2d_options", "geometry", "error")
 REFERENCE_MAY_INCLUDE = {f"unfold/core/{name}.hpp" for name in CORE_OF_REFERENCE}
+ERROR = "unfold/core/error.hpp"  # refuses compilers and options for all
 PRINT = "unfold/core/print.hpp"  # the one header that needs fmt; listed only where fmt is
 
 # What may be included besides the library itself, the standard library and Eigen.
@@ -90,6 +91,10 @@ def shared_with_reference(headers):
         yield from (h for h in sorted(reachable(REFERENCE)) if "/" in h and h not in REFERENCE_MAY_INCLUDE)
 
 
+def without_error(headers):
+    return (h for h in headers if h != ERROR and ERROR not in reachable(h))
+
+
 def wrong_heads(paths):
     for path in paths:
         name = path.relative_to(ROOT)
@@ -135,6 +140,7 @@ def main():
     report.check_none(foreign(headers), "a header needs nothing but the standard library and Eigen")
     report.check_none(above_core(headers), "io stands on core alone")
     report.check_none(shared_with_reference(headers), f"{REFERENCE} shares no code with what it judges")
+    report.check_none(without_error(headers), f"every header includes {ERROR}, which refuses compilers and options")
     report.check_none(macros(headers), "a header defines no macro")
     report.check_none(wrong_heads(sources), "a file says its licence, and a header what it is, in one to six lines")
     report.check_none(forgotten("test/**/*.test.cpp", "test/meson.build"), "every test is built")

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The main of every Catch2 test program, compiled once. At the end of a run it prints the line
 // `cases: N passed, N failed, N skipped`, which test/summary.py adds up.
-#if __has_include(<catch2/catch.hpp>)  // version 2; the main of version 3 is in its library
+#if !__has_include(<catch2/catch_test_macros.hpp>)  // version 2; the main of version 3 is in its library
 #define CATCH_CONFIG_MAIN
 #endif
 #include "support/catch.hpp"
 
-#if !__has_include(<catch2/catch.hpp>)
+#if __has_include(<catch2/catch_test_macros.hpp>)
 #include <catch2/reporters/catch_reporter_event_listener.hpp>
 #include <catch2/reporters/catch_reporter_registrars.hpp>
 #endif
@@ -15,7 +15,7 @@
 
 namespace {
 
-#if __has_include(<catch2/catch.hpp>)
+#if !__has_include(<catch2/catch_test_macros.hpp>)
 using Listener = Catch::TestEventListenerBase;
 bool skipped(const Catch::Totals&) { return unfold::test::case_skipped; }
 void forget_skip() { unfold::test::case_skipped = false; }

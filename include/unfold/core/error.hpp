@@ -2,7 +2,21 @@
 // The typed errors of the library. Every message reads
 //   unfold::Conv2D::forward: x must be [N, 6, IH, IW], got [2, 3, 7, 11]
 // that is: function, argument, rule, what was given. All checks run before the first write.
+// Every other header includes this one, so here too is said which compilers and options the library refuses.
 #pragma once
+
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 12
+#error "unfold needs g++ 12 or clang++ 14, or a newer one"
+#endif
+
+// The library relies on NaN differing from itself (checks of arguments, maxima, the NaN that a gradient check puts into
+// outputs) and on (q + h) - q being the step that was taken (difference quotients). A compiler that may assume there is
+// no NaN, or that sums may be regrouped, removes these lines without a word, and only those of some translation units.
+// Of -fassociative-math without the rest of -ffast-math only g++ tells the preprocessor: clang++ cannot refuse it.
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || \
+    (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ > 0)
+#error "unfold needs IEEE arithmetic: compile without -ffast-math, -Ofast, -ffinite-math-only, -fassociative-math"
+#endif
 
 #include <stdexcept>  // std::invalid_argument, std::logic_error, std::runtime_error
 #include <string>

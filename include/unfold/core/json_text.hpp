@@ -2,6 +2,8 @@
 // A text as a JSON string. The floors that write JSON (verify/, io/) both need it.
 #pragma once
 
+#include <unfold/core/error.hpp>  // what it refuses
+
 #include <string>
 #include <string_view>
 

@@ -138,7 +138,8 @@ class ThreadPool {
   void help() {
     try {
       Workspace::block();
-    } catch (const std::bad_alloc&) {  // a task asks again, and its caller can be told
+      // NOLINTNEXTLINE(bugprone-empty-catch): a task asks again, and its caller can be told
+    } catch (const std::bad_alloc&) {
     }
     for (;;) {
       look_out();

@@ -63,6 +63,28 @@ void pack_panels(const Kernels<T>& k, const Laid<const T>& laid, const Index* of
   }
 }
 
+/// What is read after the t-th taps of a block of pixels, where that lies in the source; nullptr where it is copied
+/// first.
+template <class T>
+const T* read_next(const Batch<const T>& x, const Laid<const T>& laid, const PixelBlocks& pixels, const TapBlocks& taps,
+                   Index block, Index t) {
+  const bool last = t + 1 == taps.count();
+  if (laid.copied || laid.h.taps * laid.w.taps != 1 || (last && block + 1 == pixels.count())) return nullptr;
+  const PixelBlock then = pixels[last ? block + 1 : block];
+  return x.from(then.image, taps[last ? 0 : t + 1].channel, then.row, then.column).data;
+}
+
+/// Asks for two vectors of each of the rows [first, first + n), as far as there are any: they come from memory while
+/// others are multiplied. (Not inlined, it would be dropped as a function without effect.)
+template <class T>
+[[gnu::always_inline]] inline void prefetch_rows(const T* rows, Index row, Index first, Index n, Index end,
+                                                 Index lanes) {
+  for (Index d = first; d < std::min(end, first + n); ++d) {
+    __builtin_prefetch(rows + d * row, 0, 2);
+    __builtin_prefetch(rows + d * row + lanes, 0, 2);
+  }
+}
+
 /// y(n, m, oh, ow) = or += alpha * sum over c and taps of a(m, c, tap) * x(n, c, oh, ow under the tap).
 /// y has M channels and h.outputs x w.outputs pixels, x has C channels.
 template <FloatOrDouble T>
@@ -109,12 +131,16 @@ void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<con
           lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
       laid.offsets(seen.channels, offsets);
       pack_panels(k, laid, offsets, depth, panels, runs, b);
+      const T* const next = read_next(x, laid, pixels, taps, task / row_tasks, t);
+      const Index ahead = parts_of(depth, parts_of(rows, tiles.rows));  // channels for each row of tiles
       for (Index r = 0; r < rows; r += tiles.rows) {
         const Index n = std::min(tiles.rows, rows - r);
         pack_filters(k, a, m + r, n, seen, alpha, packed_a, n);
         packed_offsets(depth, n, offsets);
         for (Index j = 0; j < panels.count(); ++j) {
           const T* const panel = b + j * depth * width;
+          if (next != nullptr)
+            prefetch_rows(next + j * width, laid.channel, r / tiles.rows * ahead, ahead, depth, k.lanes);
           if (direct[j] >= 0) {
             tiles.run(n, depth, packed_a, 0, offsets, panel, out.data + row_offsets[r] + direct[j], y.c, overwrite);
             continue;

@@ -44,12 +44,16 @@ Index groups_at_once(const Conv2DGeometry& g) {
   return fit ? equal_part(g.G, lanes) : 1;
 }
 
-/// Whether M filters of C channels serve better in the lanes than the pixels: long sums pay for the transposition of the
-/// result, if the filters fill most of the lanes; and those of several taps spare the packing of the pixels besides.
+/// Whether M filters of C channels serve better in the lanes than the pixels: long sums pay for the transposition of
+/// the result, if the filters fill most of the lanes; and those of several taps spare the packing of the pixels
+/// besides.
 template <FloatOrDouble T>
 bool in_channel_lanes(Index M, Index C, const Axis& h, const Axis& w) {
   const Index taps = h.taps * w.taps, lanes = kernels<T>().lanes;
-  return M > Kernels<T>::most_few_rows && C * taps >= (taps == 1 ? 512 : C > 3 ? 64 : 288) &&
+  return M > Kernels<T>::most_few_rows &&
+         C * taps >= (taps == 1 ? 512
+                      : C > 3   ? 64
+                                : 288) &&
          parts_of(M, lanes) * lanes * 5 <= M * 7;
 }
 

@@ -280,7 +280,7 @@ struct Transpose {
       Vector<VectorBytes / 2> low, high;
       join<VectorBytes / 2>(from, step, low);
       join<VectorBytes / 2>(from + half / side * step, step, high);
-      [&]<int... I>(std::integer_sequence<int, I...>) [[gnu::always_inline]] {
+      [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
         to = __builtin_shufflevector(low, high, I...);
       }(std::make_integer_sequence<int, 2 * half>());
     }
@@ -294,7 +294,7 @@ struct Transpose {
     } else {
       constexpr int half = VectorOf<T, VectorBytes>::lanes / 2;
       Vector<VectorBytes / 2> low, high;
-      [&]<int... I>(std::integer_sequence<int, I...>) [[gnu::always_inline]] {
+      [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
         low = __builtin_shufflevector(from, from, I...);
         high = __builtin_shufflevector(from, from, (half + I)...);
       }(std::make_integer_sequence<int, half>());
@@ -324,7 +324,7 @@ struct Transpose {
   [[gnu::always_inline]] static void interleave(const Vector<VectorBytes>& a, const Vector<VectorBytes>& b,
                                                 Vector<VectorBytes>& low, Vector<VectorBytes>& high) {
     constexpr int L = VectorOf<T, VectorBytes>::lanes, S = static_cast<int>(side);
-    [&]<int... I>(std::integer_sequence<int, I...>) [[gnu::always_inline]] {
+    [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
       low = __builtin_shufflevector(a, b, (I % S / Unit % 2 * L + I / S * S + I % S / Unit / 2 * Unit + I % Unit)...);
       high = __builtin_shufflevector(
           a, b, (I % S / Unit % 2 * L + I / S * S + S / 2 + I % S / Unit / 2 * Unit + I % Unit)...);

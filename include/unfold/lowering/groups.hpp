@@ -79,30 +79,31 @@ struct GroupFilters {
 
   /// Each group's filters = or += dY * X^T.
   template <class Y>
-  const GroupFilters& operator=(const GroupProducts<GroupChannels<Y>, GroupTransposes<GroupPatches<T>>>& p) const {
-    return assign(p, true);
+  GroupFilters& operator=(const GroupProducts<GroupChannels<Y>, GroupTransposes<GroupPatches<T>>>& p) {
+    assign(p, true);
+    return *this;
   }
   template <class Y>
-  const GroupFilters& operator+=(const GroupProducts<GroupChannels<Y>, GroupTransposes<GroupPatches<T>>>& p) const {
-    return assign(p, false);
+  GroupFilters& operator+=(const GroupProducts<GroupChannels<Y>, GroupTransposes<GroupPatches<T>>>& p) {
+    assign(p, false);
+    return *this;
   }
 
  private:
   template <class Product>
-  const GroupFilters& assign(const Product& p, bool overwrite) const {
+  void assign(const Product& p, bool overwrite) {
     if constexpr (FloatOrDouble<T>) {
       if (count > 1) {
         auto dw = w.matrix();
         const auto x = patches(p.b.m.x, p.b.m.options, p.b.m.groups);
         engine::weight_gradient<T>(p.a.batch(), w.shape(0) / count, x, strided(dw), T(1), overwrite);
-        return *this;
+        return;
       }
     }
     for (Index i = 0; i < count; ++i) {
       auto dw = (*this)[i];
       overwrite ? void(dw.noalias() = p[i]) : void(dw.noalias() += p[i]);
     }
-    return *this;
   }
 };
 
@@ -121,29 +122,30 @@ struct GroupChannels {
 
   /// Each group's channels = or += W * X.
   template <class W>
-  const GroupChannels& operator=(const GroupProducts<GroupFilters<W>, GroupPatches<T>>& p) const {
-    return assign(p, true);
+  GroupChannels& operator=(const GroupProducts<GroupFilters<W>, GroupPatches<T>>& p) {
+    assign(p, true);
+    return *this;
   }
   template <class W>
-  const GroupChannels& operator+=(const GroupProducts<GroupFilters<W>, GroupPatches<T>>& p) const {
-    return assign(p, false);
+  GroupChannels& operator+=(const GroupProducts<GroupFilters<W>, GroupPatches<T>>& p) {
+    assign(p, false);
+    return *this;
   }
 
  private:
   template <class Product>
-  const GroupChannels& assign(const Product& p, bool overwrite) const {
+  void assign(const Product& p, bool overwrite) {
     if constexpr (FloatOrDouble<T>) {
       if (groups.count > 1) {
         const auto w = p.a.w.matrix();
         engine::forward<T>(strided(w), y.shape(1) / G, patches(p.b.x, p.b.options, groups), batch(), T(1), overwrite);
-        return *this;
+        return;
       }
     }
     for (Index i = 0; i < groups.count; ++i) {
       auto y_i = (*this)[i];
       overwrite ? void(y_i.noalias() = p[i]) : void(y_i.noalias() += p[i]);
     }
-    return *this;
   }
 };
 

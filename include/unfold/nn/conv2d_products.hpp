@@ -17,7 +17,7 @@ void check_shape(const char* function, const char* argument, const Shape<Rank>& 
 
 /// destination = or += product, where beta 0 means that nothing old is read; else the destination is scaled already.
 template <class Destination, class Product, class T>
-void assign_product(const Destination& destination, const Product& product, const T& beta) {
+void assign_product(Destination destination, const Product& product, const T& beta) {
   if (beta == T(0)) {
     destination = product;
   } else {

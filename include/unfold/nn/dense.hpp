@@ -66,7 +66,8 @@ class Dense {
     }
     x_.forget();
     y_.reshape_for_overwrite({x.shape(0), options_.outputs});
-    conv2d_forward(detail::as_images(x), detail::as_filters(weights_.value), convolution(), detail::as_images(y_.view()));
+    conv2d_forward(detail::as_images(x), detail::as_filters(weights_.value), convolution(),
+                   detail::as_images(y_.view()));
     if (options_.bias) {
       for (Index n = 0; n < y_.shape(0); ++n) y_[n].array() += bias_.value.array();
     }

@@ -3,6 +3,8 @@
 // an order, derivatives, constants of it, and the type in which sums of it are taken.
 #pragma once
 
+#include <unfold/core/error.hpp>  // what it refuses: is_nan needs NaN
+
 #include <Eigen/Core>
 
 #include <concepts>

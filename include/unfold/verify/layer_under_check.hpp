@@ -107,7 +107,7 @@ class LayerUnderCheck {
  private:
   using Y = std::remove_cvref_t<decltype(std::declval<L&>().forward(std::declval<ReadableView<X>>(), Mode::training))>;
 
-  static const GradientCheckOptions& checked(const GradientCheckOptions& options) {
+  static GradientCheckOptions checked(const GradientCheckOptions& options) {
     require(options.coordinates >= 1, "gradient_check", "coordinates must be >= 1", options.coordinates);
     require(options.directions >= 1, "gradient_check", "directions must be >= 1", options.directions);
     require(std::isfinite(options.roundings) && options.roundings >= 0, "gradient_check",
