@@ -5,6 +5,7 @@
 #include <unfold/engine/few.hpp>
 #include <unfold/engine/rows.hpp>
 #include <unfold/engine/tile.hpp>
+#include <unfold/engine/transpose.hpp>
 
 namespace unfold::engine {
 
