@@ -50,10 +50,10 @@ const test::WrongCalls<Products> product_calls{
      [](auto& s) { conv2d_forward(s.x, s.w, s.options, s.y.slice(3, 1, 2)); }},
     {"unfold::conv2d_forward: y must be [0, 4, 3, 3], got [2, 4, 3, 3]",
      [](auto& s) { conv2d_forward(s.x.slice(0, 0, 0), s.w, s.options, s.y); }},
-    {"unfold::TensorView::matrix: axes from 1 on must lie in one stride (copy the view first), got shape [2, 3, 3, 2] "
+    {"unfold::TensorView::matrix: axes from 1 on must lie in one stride (copy the view first), got shape [4, 3, 3, 2] "
      "with strides [36, 12, 4, 1]",
      [](auto& s) { conv2d_forward(s.x, s.wide.slice(3, 1, 2), s.options, s.y); }},
-    {"unfold::TensorView::matrix: axes from 1 on must lie in one stride (copy the view first), got shape [2, 3, 3, 2] "
+    {"unfold::TensorView::matrix: axes from 1 on must lie in one stride (copy the view first), got shape [4, 3, 3, 2] "
      "with strides [36, 12, 4, 1]",
      [](auto& s) { conv2d_forward(s.x, s.wide.slice(3, 1, 2), s.options, s.y, 1.0f); }},
     {"unfold::TensorView: the size in bytes must fit 63 bits, got [144115188075855872, 6, 5, 4]",
@@ -73,7 +73,7 @@ const test::WrongCalls<Products> product_calls{
      [](auto& s) { conv2d_backward_input(s.y, s.w.slice(3, 0, 1), s.options, s.x); }},
     {"unfold::conv2d_backward_input: w must be [4, 3, 3, 2], got [4, 3, 3, 4]",
      [](auto& s) { conv2d_backward_input(s.y, s.wide, s.options, s.x); }},
-    {"unfold::TensorView::matrix: axes from 1 on must lie in one stride (copy the view first), got shape [2, 3, 3, 2] "
+    {"unfold::TensorView::matrix: axes from 1 on must lie in one stride (copy the view first), got shape [4, 3, 3, 2] "
      "with strides [36, 12, 4, 1]",
      [](auto& s) { conv2d_backward_input(s.y, s.wide.slice(3, 0, 2), s.options, s.x); }},
     {"unfold::conv2d_backward_weights: x must be [N, 6, IH, IW] with IH, IW >= 1, got [2, 3, 5, 4]",
@@ -86,7 +86,7 @@ const test::WrongCalls<Products> product_calls{
      [](auto& s) { conv2d_backward_weights(s.x, s.y, s.options, s.w.slice(0, 0, 2)); }},
     {"unfold::conv2d_backward_weights: dw must be [4, 3, 3, 2], got [4, 1, 3, 2]",
      [](auto& s) { conv2d_backward_weights(s.x, s.y, s.options, s.w.slice(1, 0, 1)); }},
-    {"unfold::TensorView::matrix: axes from 1 on must lie in one stride (copy the view first), got shape [2, 3, 3, 2] "
+    {"unfold::TensorView::matrix: axes from 1 on must lie in one stride (copy the view first), got shape [4, 3, 3, 2] "
      "with strides [36, 12, 4, 1]",
      [](auto& s) { conv2d_backward_weights(s.x, s.y, s.options, s.wide.slice(3, 0, 2)); }},
     // The views.
