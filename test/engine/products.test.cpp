@@ -129,6 +129,15 @@ TEST_CASE("An empty batch gives no pixels, a zero weight gradient, and leaves su
   engine::forward(Strided<const float>{w.data(), 8, 1}, 3, x, Batch<float>{nullptr, 60, 20, 5, 1}, 1.0f, true);
   engine::input_gradient(Strided<const float>{w.data(), 1, 8}, dy, 3, Patches<float>{{nullptr, 60, 30, 6, 1}, g}, true);
 
+  const test::ThreadCount one(1);  // whose scratch is poisoned
+  const Conv2DGeometry many =
+      conv2d_geometry("test", {.in_channels = 2, .out_channels = 40, .kernel = {2, 2}}, {0, 2, 5, 6});
+  auto dw_of_many = poisoned<float>(Shape{40, 8});
+  test::poison_workspace<float>();
+  engine::weight_gradient(dy, 40, Patches<const float>{{nullptr, 60, 30, 6, 1}, many},
+                          Strided<float>{dw_of_many.data(), 8, 1}, 1.0f, true);
+  CHECK_THAT(dw_of_many, equals(Tensor<float, 2>({40, 8})));
+
   const Conv2DGeometry two = conv2d_geometry("test", {.in_channels = 2, .out_channels = 2, .groups = 2}, {0, 2, 5, 6});
   auto dw_of_two = poisoned<float>(Shape{2, 1});
   engine::weight_gradient(dy, 1, Patches<const float>{{nullptr, 60, 30, 6, 1}, two, 2},

@@ -145,10 +145,12 @@ class MaxPool2D {
     dx_.reshape_for_overwrite(wanted ? windows.x_shape() : Shape<4>());
     if (!wanted) return dx_;
     windows.for_each_plane([&](Index n, Index c) {
-      const auto dx = dx_.view()[n][c];  // [IH, IW]
+      const auto dx = dx_.view()[n][c];        // [IH, IW]
+      const auto dy_plane = dy[n][c];          // [OH, OW]
+      const auto place = place_.view()[n][c];  // [OH, OW]
       dx.fill(T(0));
-      windows.for_each_window(
-          [&](Index oh, Index ow, const auto&) { dx.data()[place_(n, c, oh, ow)] += dy(n, c, oh, ow); });
+      T* const pixels = dx.data();
+      windows.for_each_window([&](Index oh, Index ow, const auto&) { pixels[place(oh, ow)] += dy_plane(oh, ow); });
     });
     return dx_;
   }
