@@ -115,6 +115,22 @@ TEST_CASE("col2im is the adjoint of im2col: <im2col(x), M> = <x, col2im M>") {
   });
 }
 
+TEMPLATE_TEST_CASE("A sum from zero forgets what was there, even NaN: of a matrix, and of a product", "", float, double,
+                   long double) {
+  using T = TestType;
+  const Conv2DOptions options{.in_channels = 2, .out_channels = 3, .kernel = {2, 3}, .stride = {1, 2}};
+  const Tensor<T, 4> zeros({2, 2, 4, 7});
+  const Conv2DGeometry g = conv2d_geometry("test", options, zeros.shape());
+  const MatrixX<T> A = integer_matrix<T>(g.K(), 3, 1), B = integer_matrix<T>(3, g.P(), 2), M = A * B;
+  const Tensor<T, 4> expected = with_added(zeros, options, 0, M);
+  Tensor<T, 4> dx(zeros.shape(), std::numeric_limits<T>::quiet_NaN());
+  col2im(dx, options).from_zero() += M;
+  CHECK_THAT(dx, equals(expected));
+  dx.fill(std::numeric_limits<T>::quiet_NaN());
+  col2im(dx, options).from_zero() += A * B;
+  CHECK_THAT(dx, equals(expected));
+}
+
 TEST_CASE("Elements under no window and other groups keep what they have, even NaN; NaN over padding is dropped") {
   const Conv2DOptions options{
       .in_channels = 4, .out_channels = 2, .kernel = {2, 2}, .stride = {3, 4}, .padding = {1, 1, 1, 2}, .groups = 2};
