@@ -129,3 +129,13 @@ TEST_CASE("The free functions name the tensor of the wrong shape, and write noth
         }).starts_with("unfold::TensorView::matrix: "));
   for (const auto* each : {&y, &dx, &dw, &out}) CHECK((each->array() == 7).all());
 }
+
+TEST_CASE("A forward in inference keeps nothing: a backward after it is refused, after a training it is not") {
+  Conv2D<float> layer({.in_channels = 1, .out_channels = 1});
+  const Tensor<float, 4> x({1, 1, 2, 3}), dy(x.shape());
+  layer.forward(x);
+  layer.forward(x, Mode::inference);
+  CHECK_THROWS_AS(layer.backward(dy), StateError);
+  layer.forward(x);
+  CHECK(layer.backward(dy).shape() == x.shape());
+}
