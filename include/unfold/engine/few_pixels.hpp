@@ -145,7 +145,8 @@ void contract_few_pixels(const Batch<const T>& dy, Index M, const Batch<const T>
       const Index rows = std::min(B::pixels, end - m);
       T of_dy[B::pixels * B::pixels];  // [P, rows]
       for (Index p = 0; p < P; ++p) {
-        for (Index i = 0; i < rows; ++i) of_dy[p * rows + i] = alpha * pixels.of(dy, p)[(m + i) * dy.c];
+        const T* const of_pixel = pixels.of(dy, p) + m * dy.c;
+        for (Index i = 0; i < rows; ++i) of_dy[p * rows + i] = alpha * of_pixel[i * dy.c];
       }
       multiply_few(k, rows, P, of_dy, patches, offsets, K, dw + m * dw_row, dw_row, overwrite);
     }

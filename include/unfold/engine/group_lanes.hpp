@@ -89,6 +89,8 @@ void turn(const Kernels<T>& k, const Batch<const T>& x, Index groups, Index C, I
           Span columns, T* to) {
   const Index L = k.lanes, line = columns.count * L;
   if (groups < L) std::fill_n(to, C * rows.count * line, T(0));
+  const Index top = std::clamp<Index>(-rows.first, 0, rows.count);
+  const Index bottom = std::clamp(H - rows.first, top, rows.count);
   const Index left = std::clamp<Index>(-columns.first, 0, columns.count);
   const Index right = std::clamp(W - columns.first, left, columns.count);
   const bool whole = columns.first == 0 && columns.count == W && x.w == 1 && x.h == W;
@@ -104,8 +106,6 @@ void turn(const Kernels<T>& k, const Batch<const T>& x, Index groups, Index C, I
         for (Index j = 0; j < n; ++j) at[j * L + i] = from[i * C * x.c + j * x.w];
       }
     };
-    const Index top = std::clamp<Index>(-rows.first, 0, rows.count);
-    const Index bottom = std::clamp(H - rows.first, top, rows.count);
     std::fill_n(to, top * line, T(0));
     if (whole) {
       row_to(rows.first + top, (bottom - top) * W, to + top * line);

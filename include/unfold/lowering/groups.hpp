@@ -46,6 +46,15 @@ GroupProducts<A, B> operator*(const A& a, const B& b) {
   return {a, b};
 }
 
+/// The matrices of `to` = or += those of p, one after another.
+template <class To, class Product>
+void assign_each(const To& to, const Product& p, Index count, bool overwrite) {
+  for (Index i = 0; i < count; ++i) {
+    auto matrix = to[i];
+    overwrite ? void(matrix.noalias() = p[i]) : void(matrix.noalias() += p[i]);
+  }
+}
+
 /// im2col of each group, [K, P].
 template <class T>
 struct GroupPatches {
@@ -100,10 +109,7 @@ struct GroupFilters {
         return;
       }
     }
-    for (Index i = 0; i < count; ++i) {
-      auto dw = (*this)[i];
-      overwrite ? void(dw.noalias() = p[i]) : void(dw.noalias() += p[i]);
-    }
+    assign_each(*this, p, count, overwrite);
   }
 };
 
@@ -142,10 +148,7 @@ struct GroupChannels {
         return;
       }
     }
-    for (Index i = 0; i < groups.count; ++i) {
-      auto y_i = (*this)[i];
-      overwrite ? void(y_i.noalias() = p[i]) : void(y_i.noalias() += p[i]);
-    }
+    assign_each(*this, p, groups.count, overwrite);
   }
 };
 
