@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "io/save.hpp"
 #include "io/system_calls.hpp"
 #include "support/catch.hpp"
 #include "support/files.hpp"
@@ -11,19 +12,13 @@ using unfold::detail::OutputFile;
 using unfold::detail::write_file_atomically;
 using unfold::test::error_of;
 using unfold::test::read_whole;
+using unfold::test::save;
+using unfold::test::save_error;
 using unfold::test::ScratchFolder;
 using unfold::test::SystemCalls;
 using unfold::test::write_whole;
 
 namespace {
-
-void save(const std::filesystem::path& path, std::string_view text) {
-  write_file_atomically("save", path, [&](OutputFile& file) { file.write(text); });
-}
-
-std::string save_error(const std::filesystem::path& path, std::string_view text = "new") {
-  return error_of<std::system_error>([&] { save(path, text); });
-}
 
 using Calls = std::vector<std::string>;
 

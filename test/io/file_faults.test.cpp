@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Saves and reads while the system refuses, interrupts, or does less than it is asked for.
+#include "io/save.hpp"
 #include "io/system_calls.hpp"
 #include "support/catch.hpp"
 #include "support/files.hpp"
@@ -15,21 +16,11 @@ using unfold::detail::Source;
 using unfold::detail::write_file_atomically;
 using unfold::test::error_of;
 using unfold::test::read_whole;
+using unfold::test::save;
+using unfold::test::save_error;
 using unfold::test::ScratchFolder;
 using unfold::test::SystemCalls;
 using unfold::test::write_whole;
-
-namespace {
-
-void save(const std::filesystem::path& path, std::string_view text) {
-  write_file_atomically("save", path, [&](OutputFile& file) { file.write(text); });
-}
-
-std::string save_error(const std::filesystem::path& path, std::string_view text = "new") {
-  return error_of<std::system_error>([&] { save(path, text); });
-}
-
-}  // namespace
 
 TEST_CASE("whichever call of a save fails, the error names it and the file is the old one or the new one in full") {
   const ScratchFolder folder;
