@@ -10,7 +10,6 @@
 
 using unfold::detail::OutputFile;
 using unfold::detail::write_file_atomically;
-using unfold::test::error_of;
 using unfold::test::read_whole;
 using unfold::test::save;
 using unfold::test::save_error;

@@ -13,7 +13,6 @@
 
 using unfold::detail::OutputFile;
 using unfold::detail::Source;
-using unfold::detail::write_file_atomically;
 using unfold::test::error_of;
 using unfold::test::read_whole;
 using unfold::test::save;
