@@ -137,6 +137,37 @@ TEMPLATE_TEST_CASE("Any number of rows is multiplied by tiles that read no row b
   }
 }
 
+TEMPLATE_TEST_CASE("A tile that packs b multiplies the same bits as one that finds it packed, and leaves it so", "",
+                   float, double) {
+  using T = TestType;
+  for (const auto& set : test::kernel_sets<T>()) {
+    const auto& tiles = set.kernels.tiles.neighbours[1];
+    const Index rows = tiles.rows, columns = 2 * set.kernels.lanes, c_row = columns + 3;
+    for (const Index depth : {1, 2, 19, 131}) {
+      Random random(static_cast<std::uint64_t>(depth));
+      const Buffer<T> source(depth * (columns + 5), random), start((rows + 1) * c_row, random);
+      Buffer<T> a(depth * rows), b(depth * columns), packed(depth * columns);
+      for (Index i = 0; i < a.size(); ++i) a[i] = T(random.normal());
+      std::vector<Index> offsets, packed_rows;
+      for (Index k = 0; k < depth; ++k) {
+        offsets.push_back((depth - 1 - k) * (columns + 5));
+        packed_rows.push_back(k * rows);
+        for (Index j = 0; j < columns; ++j) b[k * columns + j] = source[offsets.back() + j];
+      }
+      offsets.insert(offsets.end(), engine::gather_ahead, offsets.back());
+      for (const bool overwrite : {true, false}) {
+        CAPTURE(set.name, depth, overwrite);
+        Buffer<T> c = start, expected = start;
+        set.kernels.tiles.packing(depth, a.data(), source.data(), offsets.data(), packed.data(), c.data(), c_row,
+                                  overwrite);
+        tiles.run(rows, depth, a.data(), 0, packed_rows.data(), b.data(), expected.data(), c_row, overwrite);
+        CHECK(test::differences(packed, b) == 0);
+        CHECK(test::differences(c, expected) == 0);
+      }
+    }
+  }
+}
+
 TEMPLATE_TEST_CASE("The tiles of a table are of its kind, the highest last, and one is a single row", "", float,
                    double) {
   for (const auto& set : test::kernel_sets<TestType>()) {

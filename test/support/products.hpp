@@ -38,6 +38,8 @@ inline std::vector<Problem> product_problems() {
                   .out_channels = 520,
                   .kernel = {3, 3},
                   .padding = {1, 1, 1, 1}});
+  list.push_back({.name = "long_sums_in_place", .x = {1, 140, 6, 11}, .out_channels = 60, .kernel = {1, 1}});
+  list.push_back({.name = "longer_sums_in_place", .x = {2, 300, 6, 11}, .out_channels = 61, .kernel = {1, 1}});
   list.push_back({.name = "kernel_row_beyond_a_block",
                   .x = {1, 1, 2, 1210},
                   .out_channels = 19,

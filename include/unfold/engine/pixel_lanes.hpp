@@ -12,12 +12,13 @@ namespace unfold::engine {
 template <class T>
 struct PixelLanesBlocks {
   static constexpr Index unit = static_cast<Index>(sizeof(T));
-  static constexpr Index depth = 256;           // taps of a packed block
+  static constexpr Index depth = 256;  // taps of a packed block
+  static constexpr Index long_sum = 128, many_rows = 56;
   static constexpr Index pixels = 2048 / unit;  // of a block
-  static constexpr Index rows = 512;            // filters of a task
+  static constexpr Index rows = 2048 / unit;    // filters of a task
   static constexpr Index widest = 2 * most_lanes<T>;
   static constexpr Index panels = parts_of(pixels, Index{2} * 16 / unit);  // of a block, at most
-  static constexpr Index a = depth * Tiles<T>::most_rows;
+  static constexpr Index a = depth * (rows + Tiles<T>::most_rows);
   static constexpr Index b = depth * (pixels + widest);
   static constexpr Index c = rows * (pixels + widest);
   static constexpr Index copy = (Index{1} << 20) / unit;
@@ -45,20 +46,20 @@ struct PixelPanels {
   }
 };
 
-/// Packs the panels from the laid-out source: b [panels, depth, width]. `runs` has room for those of all panels.
+/// Packs the panels [begin, end) from the laid-out source: b [panels, depth, width]. `runs` has room for all of theirs.
 template <class T>
 void pack_panels(const Kernels<T>& k, const Laid<const T>& laid, const Index* offsets, Index depth,
-                 const PixelPanels& panels, Run* runs, T* b) {
+                 const PixelPanels& panels, Index begin, Index end, Run* runs, T* b) {
   Index first_run[PixelLanesBlocks<T>::panels + 1] = {0};  // of each panel
-  for (Index j = 0; j < panels.count(); ++j) {
-    first_run[j + 1] = first_run[j] + panels.runs(j, laid.image, laid.row, 1, runs + first_run[j]);
+  for (Index j = begin, i = 0; j < end; ++j, ++i) {
+    first_run[i + 1] = first_run[i] + panels.runs(j, laid.image, laid.row, 1, runs + first_run[i]);
   }
   // Far rows are read some at a time along the whole block, a copy at hand panel by panel.
   const Index step = laid.copied ? depth : 8;
   for (Index d = 0; d < depth; d += step) {
-    for (Index j = 0; j < panels.count(); ++j) {
-      k.gather(laid.data, offsets + d, std::min(step, depth - d), runs + first_run[j], first_run[j + 1] - first_run[j],
-               b + j * depth * panels.whole() + d * panels.width(j), panels.width(j), !laid.copied);
+    for (Index j = begin, i = 0; j < end; ++j, ++i) {
+      k.gather(laid.data, offsets + d, std::min(step, depth - d), runs + first_run[i], first_run[i + 1] - first_run[i],
+               b + i * depth * panels.whole() + d * panels.width(j), panels.width(j), !laid.copied);
     }
   }
 }
@@ -69,7 +70,8 @@ template <class T>
 const T* read_next(const Batch<const T>& x, const Laid<const T>& laid, const PixelBlocks& pixels, const TapBlocks& taps,
                    Index block, Index t) {
   const bool last = t + 1 == taps.count();
-  if (laid.copied || laid.h.taps * laid.w.taps != 1 || (last && block + 1 == pixels.count())) return nullptr;
+  if (laid.copied || laid.h.taps * laid.w.taps != 1) return nullptr;
+  if (last && block + 1 == pixels.count()) return laid.data;  // nothing any more
   const PixelBlock then = pixels[last ? block + 1 : block];
   return x.from(then.image, taps[last ? 0 : t + 1].channel, then.row, then.column).data;
 }
@@ -80,8 +82,8 @@ template <class T>
 [[gnu::always_inline]] inline void prefetch_rows(const T* rows, Index row, Index first, Index n, Index end,
                                                  Index lanes) {
   for (Index d = first; d < std::min(end, first + n); ++d) {
-    __builtin_prefetch(rows + d * row, 0, 2);
-    __builtin_prefetch(rows + d * row + lanes, 0, 2);
+    __builtin_prefetch(rows + d * row + lanes - 1, 0, 2);
+    __builtin_prefetch(rows + d * row + 2 * lanes - 1, 0, 2);
   }
 }
 
@@ -103,12 +105,13 @@ void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<con
     const Index m = task % row_tasks * task_rows, rows = std::min(task_rows, M - m), width = panels.whole();
     const Batch<T> out = y.from(block.image, m, block.row, block.column);
     detail::Workspace workspace;
-    T* const packed_a = workspace.take<T>(B::a);  // [depth, rows of a tile]
-    T* const b = workspace.take<T>(B::b);         // [panels, depth, width]
+    T* const packed_a = workspace.take<T>(B::a);  // [tiles of rows, depth, rows of a tile]
+    T* const b = workspace.take<T>(B::b);         // [panels at once, depth, width]
     T* const c = workspace.take<T>(B::c);         // [panels, rows, width]
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
-    Index offsets[B::depth + gather_ahead], row_offsets[B::rows];
+    Index offsets[B::depth + gather_ahead], row_of_a[B::depth], row_offsets[B::rows];
     for (Index r = 0; r < rows; ++r) row_offsets[r] = r * y.c;
+    packed_offsets(B::depth, tiles.rows, row_of_a);
     Run runs[B::pixels + B::widest];
     // The result of rows [r, r + n) of a panel goes to y.
     const auto store = [&](Index j, Index r, Index n) {
@@ -118,11 +121,11 @@ void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<con
     };
 
     // Where the sum is one block, tiles write straight to y if a panel is contiguous there.
-    const bool at_once = taps.count() == 1;
+    const bool one_block = taps.count() == 1;
     Index direct[B::panels];
     for (Index j = 0; j < panels.count(); ++j) {
       const bool contiguous = panels.runs(j, y.n, y.h, y.w, runs) == 1 && y.w == 1 && panels.pixels(j) == width;
-      direct[j] = at_once && contiguous ? runs[0].from : -1;
+      direct[j] = one_block && contiguous ? runs[0].from : -1;
     }
     for (Index t = 0; t < taps.count(); ++t) {
       const Taps seen = seen_from(block, taps[t]);
@@ -130,29 +133,40 @@ void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<con
       const Laid<const T> laid =
           lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
       laid.offsets(seen.channels, offsets);
-      pack_panels(k, laid, offsets, depth, panels, runs, b);
       const T* const next = read_next(x, laid, pixels, taps, task / row_tasks, t);
       const Index ahead = parts_of(depth, parts_of(rows, tiles.rows));  // channels for each row of tiles
-      for (Index r = 0; r < rows; r += tiles.rows) {
-        const Index n = std::min(tiles.rows, rows - r);
-        pack_filters(k, a, m + r, n, seen, alpha, packed_a, n);
-        packed_offsets(depth, n, offsets);
-        for (Index j = 0; j < panels.count(); ++j) {
-          const T* const panel = b + j * depth * width;
-          if (next != nullptr)
-            prefetch_rows(next + j * width, laid.channel, r / tiles.rows * ahead, ahead, depth, k.lanes);
-          if (direct[j] >= 0) {
-            tiles.run(n, depth, packed_a, 0, offsets, panel, out.data + row_offsets[r] + direct[j], y.c, overwrite);
-            continue;
+      // Short sums along whole rows of y; long ones panel by panel, packed by the first tile where it lies in one run.
+      const Index at_once = depth < B::long_sum || rows < B::many_rows ? panels.count() : 1;
+      for (Index begin = 0; begin < panels.count(); begin += at_once) {
+        const Index end = std::min(panels.count(), begin + at_once);
+        const bool one_run = panels.runs(begin, laid.image, laid.row, 1, runs) == 1 && panels.pixels(begin) == width;
+        const bool packing = at_once == 1 && one_run && rows >= tiles.rows;
+        const T* const source = laid.data + runs[0].from;
+        if (!packing) pack_panels(k, laid, offsets, depth, panels, begin, end, runs, b);
+        for (Index r = 0; r < rows; r += tiles.rows) {
+          const Index n = std::min(tiles.rows, rows - r);
+          T* const of_rows = packed_a + r * depth;
+          if (begin == 0) pack_filters(k, a, m + r, n, seen, alpha, of_rows, tiles.rows);
+          for (Index j = begin; j < end; ++j) {
+            const Index wide = panels.width(j), to_row = direct[j] < 0 ? wide : y.c;
+            T* const panel = b + (j - begin) * depth * width;
+            T* const to = direct[j] < 0 ? c + j * rows * width + r * wide : out.data + row_offsets[r] + direct[j];
+            const bool start = direct[j] < 0 ? t == 0 : overwrite;
+            if (next != nullptr) {
+              const T* const soon = at_once > 1 ? next + j * width : end < panels.count() ? source + width : next;
+              prefetch_rows(soon, laid.channel, r / tiles.rows * ahead, ahead, depth, k.lanes);
+            }
+            if (r == 0 && packing) {
+              k.tiles.packing(depth, of_rows, source, offsets, panel, to, to_row, start);
+            } else {
+              k.tiles.neighbours[wide / k.lanes - 1].run(n, depth, of_rows, 0, row_of_a, panel, to, to_row, start);
+            }
+            if (one_block && direct[j] < 0) store(j, r, n);
           }
-          const Index wide = panels.width(j);
-          k.tiles.neighbours[wide / k.lanes - 1].run(n, depth, packed_a, 0, offsets, panel,
-                                                     c + j * rows * width + r * wide, wide, t == 0);
-          if (at_once) store(j, r, n);
         }
       }
     }
-    for (Index j = 0; j < panels.count() && !at_once; ++j) store(j, 0, rows);
+    for (Index j = 0; j < panels.count() && !one_block; ++j) store(j, 0, rows);
   });
 }
 

@@ -39,7 +39,7 @@ template <class T, int VectorBytes>
 /// packed[k, run.at + i] = source[offsets[k] + run.from + i] for all runs; `packed` has row stride `packed_row`.
 /// `offsets` has gather_ahead more entries, of rows to be read soon. Unless `exact`, a run is read and written up to a
 /// vector's end beyond its own: the runs must be in the order of `at`.
-inline constexpr Index gather_ahead = 8;  // rows lie far apart, where no hardware prefetcher looks
+inline constexpr Index gather_ahead = 16;  // rows lie far apart, where no hardware prefetcher looks
 
 template <class T>
 struct Gather {

@@ -7,13 +7,38 @@
 #pragma once
 
 #include <unfold/core/shape.hpp>
-#include <unfold/engine/isa.hpp>
+#include <unfold/engine/rows.hpp>
 
 #include <algorithm>  // std::min
 
 namespace unfold::engine {
 
 enum class RowsOf : std::uint8_t { apart, neighbours };
+
+/// Asks for the lines of c, which may be far away: they come while the sums are made.
+template <class T, int VectorBytes, int Rows, int Vectors>
+[[gnu::always_inline]] inline void prefetch_tile(const T* c, Index c_row) {
+  constexpr Index L = VectorOf<T, VectorBytes>::lanes;
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) __builtin_prefetch(c + i * c_row + (v + 1) * L - 1, 1);
+  }
+}
+
+/// c = or += sum
+template <class T, int VectorBytes, class Vector, int Rows, int Vectors>
+[[gnu::always_inline]] inline void store_tile(const Vector (&sum)[Rows][Vectors], T* c, Index c_row, bool overwrite) {
+  using Memory = typename VectorOf<T, VectorBytes>::InMemory;
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i, c += c_row) {
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) {
+      Memory& to = *reinterpret_cast<Memory*>(c + v * VectorOf<T, VectorBytes>::lanes);
+      to = overwrite ? sum[i][v] : to + sum[i][v];
+    }
+  }
+}
 
 /// c has row stride `c_row` and is overwritten or added to. `step` is the row stride of rows apart, the gap before the
 /// upper half of neighbours, which begins with row (rows + 1) / 2; offsets are of neighbours alone.
@@ -32,11 +57,7 @@ struct Tile {
     Vector sum[Rows][Vectors] = {};  // [Rows, Vectors*L]
     const T* row_of[Rows];           // of rows apart
     for (int i = 0; i < Rows; ++i) row_of[i] = a + i * step;
-#pragma GCC unroll 16
-    for (int i = 0; i < Rows; ++i) {  // c may be far away: its lines come while the sums are made
-#pragma GCC unroll 16
-      for (int v = 0; v < Vectors; ++v) __builtin_prefetch(c + i * c_row + v * L, 1);
-    }
+    prefetch_tile<T, VectorBytes, Rows, Vectors>(c, c_row);
     for (Index k = 0; k < depth; ++k, b += Vectors * L) {
       Vector column[Vectors];
 #pragma GCC unroll 16
@@ -50,14 +71,42 @@ struct Tile {
         for (int v = 0; v < Vectors; ++v) sum[i][v] += factor * column[v];
       }
     }
+    store_tile<T, VectorBytes>(sum, c, c_row, overwrite);
+  }
+};
+
+/// A tile of `Rows` neighbours, packed [depth, Rows], and two vectors, which packs b while it is first read:
+/// b [depth, columns] = source[offsets[k] + column]. `offsets` has gather_ahead more entries, of rows to be read soon.
+template <class T>
+using PackingTileFunction = void (*)(Index depth, const T* a, const T* source, const Index* offsets, T* b, T* c,
+                                     Index c_row, bool overwrite);
+
+template <class T, int Rows>
+struct PackingTile {
+  template <int VectorBytes>
+  [[gnu::always_inline]] static void body(Index depth, const T* a, const T* source, const Index* offsets, T* b, T* c,
+                                          Index c_row, bool overwrite) {
+    using Vector = typename VectorOf<T, VectorBytes>::InRegister;
+    using Memory = typename VectorOf<T, VectorBytes>::InMemory;
+    constexpr Index L = VectorOf<T, VectorBytes>::lanes;
+    Vector sum[Rows][2] = {};
+    prefetch_tile<T, VectorBytes, Rows, 2>(c, c_row);
+    for (Index k = 0; k < depth; ++k, a += Rows, b += 2 * L) {
+      Vector column[2];
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; ++v) {
+        __builtin_prefetch(source + offsets[k + gather_ahead] + (v + 1) * L - 1);
+        column[v] = *reinterpret_cast<const Memory*>(source + offsets[k] + v * L);
+        *reinterpret_cast<Memory*>(b + v * L) = column[v];
+      }
 #pragma GCC unroll 16
-    for (int i = 0; i < Rows; ++i, c += c_row) {
-#pragma GCC unroll 16
-      for (int v = 0; v < Vectors; ++v) {
-        Memory& to = *reinterpret_cast<Memory*>(c + v * L);
-        to = overwrite ? sum[i][v] : to + sum[i][v];
+      for (int i = 0; i < Rows; ++i) {
+        const T factor = a[i];
+#pragma GCC unroll 2
+        for (int v = 0; v < 2; ++v) sum[i][v] += factor * column[v];
       }
     }
+    store_tile<T, VectorBytes>(sum, c, c_row, overwrite);
   }
 };
 
@@ -97,7 +146,13 @@ constexpr Tiles<T> tiles_of() {
 template <class T>
 struct TileSet {
   Tiles<T> neighbours[2], apart[2];
+  PackingTileFunction<T> packing;  // as high as the highest of neighbours[1]
 };
+
+template <class T, class Set, int Rows>
+constexpr PackingTileFunction<T> packing_tile_of() {
+  return &Set::template run<PackingTile<T, Rows>, Index, const T*, const T*, const Index*, T*, T*, Index, bool>;
+}
 
 template <class T, class Set>
 constexpr TileSet<T> tile_set_of() {
@@ -106,10 +161,12 @@ constexpr TileSet<T> tile_set_of() {
   if constexpr (Set::registers == 32) {
     return {{tiles_of<T, Set, neighbours, 1, 1, 2, 4, 8, 14>(),
              tiles_of<T, Set, neighbours, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>()},
-            {tiles_of<T, Set, apart, 1, 1, 4, 12>(), tiles_of<T, Set, apart, 2, 1, 2, 4, 8, 12>()}};
+            {tiles_of<T, Set, apart, 1, 1, 4, 12>(), tiles_of<T, Set, apart, 2, 1, 2, 4, 8, 12>()},
+            packing_tile_of<T, Set, 14>()};
   } else {
     return {{tiles_of<T, Set, neighbours, 1, 1, 2, 6>(), tiles_of<T, Set, neighbours, 2, 1, 2, 3, 4, 6>()},
-            {tiles_of<T, Set, apart, 1, 1, 6>(), tiles_of<T, Set, apart, 2, 1, 2, 6>()}};
+            {tiles_of<T, Set, apart, 1, 1, 6>(), tiles_of<T, Set, apart, 2, 1, 2, 6>()},
+            packing_tile_of<T, Set, 6>()};
   }
 }
 
