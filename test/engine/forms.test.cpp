@@ -115,7 +115,10 @@ TEMPLATE_TEST_CASE(
   });
 }
 
-TEMPLATE_TEST_CASE("The products of the taps, added where the taps stand, are col2im(a * dy)", "", float, double) {
+TEMPLATE_TEST_CASE(
+    "The products of the taps, added where the taps stand, and the phases of few channels, are "
+    "col2im(a * dy)",
+    "", float, double) {
   using T = TestType;
   const test::ThreadCount one(1);
   for_each_problem([](const test::Problem& problem, const Conv2DGeometry& g, Index group) {
@@ -131,20 +134,31 @@ TEMPLATE_TEST_CASE("The products of the taps, added where the taps stand, are co
         start.slice(1, group * channels, channels).fill(std::numeric_limits<T>::quiet_NaN());
       }
       test::add_patches_by_loops(product, problem.options(), group, expected);
-      const auto scatter = [&](const Filters<const T>& filters, const auto& dy_view, const auto& dx_view) {
+      const auto run = [&](const auto form, const Filters<const T>& filters, const auto& dy_view, const auto& dx_view) {
         const Patches<T> dx = patches<T>(dx_view, g, group);
         test::poison_workspace<T>();
-        engine::scatter(filters, channels, batch<const T>(dy_view), g.N, M, dx.height(), dx.width(), dx.x, overwrite);
+        form(filters, channels, batch<const T>(dy_view), g.N, M, dx.height(), dx.width(), dx.x, overwrite);
       };
+      const Filters<const T> filters{a.data(), taps * M, 1, g.KW * M, M},
+          filters_turned{a_turned.data(), taps, K, g.KW, 1};
       CAPTURE(overwrite);
       auto dx = start;
-      scatter({a.data(), taps * M, 1, g.KW * M, M}, dy, dx.view());
+      run(engine::scatter<T>, filters, dy, dx.view());
       CHECK_THAT(dx, equals(expected));
 
       Scattered<T> dy_strided(dy, {3, 0, 1, 2}), dx_strided(start, {2, 3, 1, 0});
-      scatter({a_turned.data(), taps, K, g.KW, 1}, dy_strided.view(), dx_strided.view());
+      run(engine::scatter<T>, filters_turned, dy_strided.view(), dx_strided.view());
       CHECK_THAT(dx_strided.view(), equals(expected));
       CHECK(dx_strided.gaps_are_untouched());
+
+      const Patches<T> of_dx = patches<T>(dx.view(), g, group);
+      if (!engine::has_few_phases(channels, of_dx.height(), of_dx.width(), of_dx.x)) return;
+      dx = start;
+      run(engine::gradient_few_rows<T>, filters, dy, dx.view());
+      CHECK_THAT(dx, equals(expected));
+      dx = start;
+      run(engine::gradient_few_rows<T>, filters_turned, dy_strided.view(), dx.view());
+      CHECK_THAT(dx, equals(expected));
     }
   });
 }
@@ -154,7 +168,8 @@ TEMPLATE_TEST_CASE("The problems of the products reach every form of them", "", 
   const auto form_number = [](const auto form) {
     return form == engine::convolve_few_rows<T> ? 0 : form == engine::convolve_in_channel_lanes<T> ? 1 : 2;
   };
-  Index forward[3] = {}, backward[3] = {}, few_dots = 0, contractions = 0, scattered = 0, empty_phases = 0;
+  Index forward[3] = {}, backward[3] = {}, few_dots = 0, contractions = 0, scattered = 0, empty_phases = 0,
+        few_phases = 0;
   for_each_problem([&](const test::Problem&, const Conv2DGeometry& g, Index) {
     const Index M = g.OC / g.G, C = g.IC / g.G;
     const Patches<T> dx{{}, g};
@@ -164,6 +179,7 @@ TEMPLATE_TEST_CASE("The problems of the products reach every form of them", "", 
       ++scattered;
       return;
     }
+    if (engine::has_few_phases(C, dx.height(), dx.width(), engine::Batch<T>{nullptr, 0, 0, 0, 1})) ++few_phases;
     for (Index i = 0; i < g.SH; ++i) {
       for (Index j = 0; j < g.SW; ++j) {
         const auto h = engine::gradient_axis(dx.height(), i), w = engine::gradient_axis(dx.width(), j);
@@ -177,5 +193,5 @@ TEMPLATE_TEST_CASE("The problems of the products reach every form of them", "", 
     CHECK(backward[form] > 0);
   }
   CHECK((few_dots > 0 && contractions > 0));
-  CHECK((scattered > 0 && empty_phases > 0));
+  CHECK((scattered > 0 && empty_phases > 0 && few_phases > 0));
 }

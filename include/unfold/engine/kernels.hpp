@@ -20,6 +20,7 @@ struct Kernels {
   typename Transpose<T>::Function transpose;
   typename Pad<T>::Function pad;
   typename AddPadded<T>::Function add_padded;
+  typename Interleave<T>::Function interleave;
   FewRowsFunction<T> few_rows[most_few_rows];  // of 1 to 4 rows
   DotsFunction<T> dots_one, dots_four;         // of 1 row and of 4
   Index taps_of_one, taps_of_four;
@@ -37,6 +38,7 @@ constexpr Kernels<T> kernels_of() {
   k.transpose = Set::template run<Transpose<T>, const T*, Index, Index, Index, T*, Index>;
   k.pad = Set::template run<Pad<T>, const T*, Index, Index, Index, Padded, Padded, T*>;
   k.add_padded = Set::template run<AddPadded<T>, const T*, Padded, Padded, T*, Index, Index>;
+  k.interleave = Set::template run<Interleave<T>, const T*, Index, Index, T*, Index, bool>;
   const auto few_rows = [&]<int Rows, int Vectors>() {
     k.few_rows[Rows - 1] = Set::template run<FewRows<T, Rows, Vectors>, Index, const T*, const T*, const Index*, Index,
                                              Index, Index, T*, Index, Index, bool, bool>;

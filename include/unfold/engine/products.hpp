@@ -9,7 +9,7 @@
 
 #include <unfold/core/geometry.hpp>
 #include <unfold/engine/channel_lanes.hpp>
-#include <unfold/engine/few_channels.hpp>
+#include <unfold/engine/few_phases.hpp>
 #include <unfold/engine/few_pixels.hpp>
 #include <unfold/engine/group_lanes.hpp>
 #include <unfold/engine/scatter.hpp>
@@ -148,6 +148,9 @@ void input_gradient(const Strided<const T>& a, const Batch<const T>& dy, Index M
     return gradient_few_pixels(a.data, a.col, dy, M, dx.x, g.N, dx.channels(), h, w, overwrite);
   }
   if (scatters(dx, M)) return scatter(filters, dx.channels(), dy, g.N, M, h, w, dx.x, overwrite);
+  if (has_few_phases(dx.channels(), h, w, dx.x)) {
+    return gradient_few_rows(filters, dx.channels(), dy, g.N, M, h, w, dx.x, overwrite);
+  }
   const auto taps = [&](Index i, Index j) { return gradient_axis(h, i).taps * gradient_axis(w, j).taps; };
   bool every_phase = true;  // has taps; else zeros stand between those that have
   for (Index i = 0; i < g.SH; ++i) {

@@ -140,6 +140,39 @@ template <class T>
   for (; i < n; ++i) to[i] = from[i * step];
 }
 
+/// to[i] = or += rows[i % step, i / step] for i < n, `row` being the row stride.
+template <class T>
+struct Interleave {
+  using Function = void (*)(const T* rows, Index row, Index step, T* to, Index n, bool overwrite);
+
+  template <int VectorBytes>
+  [[gnu::always_inline]] static void body(const T* rows, Index row, Index step, T* to, Index n, bool overwrite) {
+    using Vector = typename VectorOf<T, 16>::InRegister;
+    using Memory = typename VectorOf<T, 16>::InMemory;
+    constexpr Index L = 16 / static_cast<Index>(sizeof(T));
+    Index i = 0;
+    if (step == 2) {
+      for (; i + 2 * L <= n; i += 2 * L) {
+        const Vector even = *reinterpret_cast<const Memory*>(rows + i / 2);
+        const Vector odd = *reinterpret_cast<const Memory*>(rows + row + i / 2);
+        Memory &low = *reinterpret_cast<Memory*>(to + i), &high = *reinterpret_cast<Memory*>(to + i + L);
+        Vector a, b;
+        if constexpr (L == 4) {
+          a = __builtin_shufflevector(even, odd, 0, 4, 1, 5), b = __builtin_shufflevector(even, odd, 2, 6, 3, 7);
+        } else {
+          a = __builtin_shufflevector(even, odd, 0, 2), b = __builtin_shufflevector(even, odd, 1, 3);
+        }
+        low = overwrite ? a : low + a;
+        high = overwrite ? b : high + b;
+      }
+    }
+    for (; i < n; ++i) {
+      const T value = rows[i % step * row + i / step];
+      to[i] = overwrite ? value : to[i] + value;
+    }
+  }
+};
+
 /// copy[r, i] = plane[rows.first + r*rows.step, columns.first + i*columns.step], zero in the padding; whole vectors of
 /// zeros, so that the copy needs room for one past its end.
 template <class T>

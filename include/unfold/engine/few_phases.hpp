@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+// The input gradient of few channels at a stride: all its phases are made from one padded copy of dy, and go to dx
+// interleaved, in whole rows.
+#pragma once
+
+#include <unfold/engine/few_channels.hpp>
+
+namespace unfold::engine {
+
+/// What all phases of an axis read of dy: a kernel as dense as their taps span, for as many outputs as the longest.
+inline Axis axis_of_phases(const Axis& forward) {
+  Axis all{parts_of(forward.source, forward.stride), forward.outputs, 1, 0, 0, 1};
+  for (Index phase = 0; phase < forward.stride; ++phase) {
+    const Axis axis = gradient_axis(forward, phase);
+    if (axis.taps == 0) continue;
+    const Index first = all.taps == 0 ? axis.lowest() : std::min(all.first, axis.lowest());
+    const Index end = std::max(all.first + all.taps, axis.lowest() + axis.reach() + 1);
+    all.taps = (all.taps == 0 ? axis.lowest() + axis.reach() + 1 : end) - first;
+    all.first = first;
+  }
+  return all;
+}
+
+/// How gradient_few_rows cuts C channels of dx: into blocks of pixels of a phase, and of channels of dy.
+template <class T>
+struct PhaseBlocks {
+  using B = FewChannelsBlocks<T>;
+  Axis h, w;  // of all phases
+  PixelBlocks pixels;
+  bool in_one;       // the lines of a block are one stretch, the few columns between them computed along
+  Index line, sums;  // of sums: a line, and the lines of a phase and channel
+  Index channels;    // none, if the blocks do not fit
+
+  PhaseBlocks(Index C, const Axis& forward_h, const Axis& forward_w, Index lanes)
+      : h(axis_of_phases(forward_h)), w(axis_of_phases(forward_w)), pixels(1, h.outputs, w.outputs, B::pixels) {
+    const Index in_vectors = parts_of(pixels.columns, lanes) * lanes, laid_row = w.length(pixels.columns);
+    in_one = laid_row < in_vectors;
+    line = in_one ? laid_row : in_vectors;
+    sums = pixels.rows * line + lanes;
+    const Index copy = laid_size(h.part(0, pixels.rows, 0, h.taps), w.part(0, pixels.columns, 0, w.taps));
+    const bool fits = forward_h.stride * forward_w.stride * C * sums <= 2 * B::copy;
+    channels = fits ? std::min(B::depth / (h.taps * w.taps), B::copy / copy) : 0;
+  }
+};
+
+/// Whether gradient_few_rows can run, for C channels of dx.
+template <class T>
+bool has_few_phases(Index C, const Axis& h, const Axis& w, const Batch<T>& dx) {
+  return C <= Kernels<T>::most_few_rows && h.stride * w.stride > 1 && dx.w == 1 &&
+         PhaseBlocks<T>(C, h, w, kernels<T>().lanes).channels > 0;
+}
+
+/// dx = or += the sum over m and the taps and outputs that read it of a(c, m, tap) * dy(n, m, output), for few channels
+/// C of dx. The axes are those of the forward stencil, from dx to dy.
+template <FloatOrDouble T>
+void gradient_few_rows(const Filters<const T>& a, Index C, const Batch<const T>& dy, Index N, Index M, const Axis& h,
+                       const Axis& w, const Batch<T>& dx, bool overwrite) {
+  using B = FewChannelsBlocks<T>;
+  const Kernels<T>& k = kernels<T>();
+  const PhaseBlocks<T> blocks(C, h, w, k.lanes);
+  const PixelBlocks& pixels = blocks.pixels;
+  detail::parallel_for(N * pixels.count(), [&](Index task) {
+    const PixelBlock block = pixels[task % pixels.count()];
+    const Index image = task / pixels.count();
+    detail::Workspace workspace;
+    T* const packed = workspace.take<T>(B::depth * 4);  // [depth, C]
+    T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
+    T* const sums = workspace.take<T>(2 * B::copy);  // [phases of rows, C, phases of columns, lines]
+    Index offsets[B::depth + gather_ahead];
+    const Index lines = blocks.in_one ? 1 : block.rows;
+    const Index length = blocks.in_one ? (block.rows - 1) * blocks.line + block.columns : block.columns;
+    for (Index m = 0; m < M; m += blocks.channels) {
+      const Index channels = std::min(blocks.channels, M - m);
+      const Laid<const T> laid =
+          lay_out_copy(k, dy.from(image, m, 0, 0), 1, channels, blocks.h.part(block.row, block.rows, 0, blocks.h.taps),
+                       blocks.w.part(block.column, block.columns, 0, blocks.w.taps), copy);
+      for (Index i = 0; i < h.stride; ++i) {
+        for (Index j = 0; j < w.stride; ++j) {
+          const Axis hp = gradient_axis(h, i), wp = gradient_axis(w, j);
+          T* const c = sums + (i * C * w.stride + j) * blocks.sums;
+          const Index c_row = w.stride * blocks.sums;
+          if (hp.taps * wp.taps == 0) {
+            for (Index r = 0; r < C; ++r) std::fill_n(c + r * c_row, blocks.sums, T(0));
+            continue;
+          }
+          Index depth = 0;
+          for (Index d = 0; d < channels; ++d) {
+            for (Index p = 0; p < hp.taps; ++p) {
+              for (Index q = 0; q < wp.taps; ++q) {
+                offsets[depth++] = d * laid.channel + (hp.first + p * hp.step - blocks.h.first) * laid.row + wp.first +
+                                   q * wp.step - blocks.w.first;
+              }
+            }
+          }
+          pack_filters(k, a, 0, C, Taps{hp, wp, m, channels}, T(1), packed, C);
+          k.few_rows[C - 1](depth, packed, copy, offsets, length, lines, laid.row, c, c_row, blocks.line, m == 0,
+                            false);
+        }
+      }
+    }
+    const Index first = block.column * w.stride, columns = std::min(block.columns * w.stride, w.source - first);
+    for (Index i = 0; i < h.stride; ++i) {
+      for (Index c = 0; c < C; ++c) {
+        const T* const of_row = sums + (i * C + c) * w.stride * blocks.sums;
+        for (Index r = 0; r < block.rows && (block.row + r) * h.stride + i < h.source; ++r) {
+          k.interleave(of_row + r * blocks.line, blocks.sums, w.stride,
+                       dx.from(image, c, (block.row + r) * h.stride + i, first).data, columns, overwrite);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace unfold::engine
