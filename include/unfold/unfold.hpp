@@ -20,8 +20,8 @@
 #include <unfold/core/print.hpp>
 #endif
 #include <unfold/engine/isa.hpp>
-#include <unfold/engine/tile.hpp>
 #include <unfold/engine/rows.hpp>
+#include <unfold/engine/tile.hpp>
 #include <unfold/engine/transpose.hpp>
 #include <unfold/engine/few.hpp>
 #include <unfold/engine/kernels.hpp>
@@ -32,6 +32,7 @@
 #include <unfold/engine/channel_lanes.hpp>
 #include <unfold/engine/contract.hpp>
 #include <unfold/engine/few_channels.hpp>
+#include <unfold/engine/few_phases.hpp>
 #include <unfold/engine/few_pixels.hpp>
 #include <unfold/engine/group_lanes.hpp>
 #include <unfold/engine/scatter.hpp>
