@@ -30,6 +30,7 @@
 #include <unfold/engine/blocks.hpp>
 #include <unfold/engine/pixel_lanes.hpp>
 #include <unfold/engine/channel_lanes.hpp>
+#include <unfold/engine/channel_phases.hpp>
 #include <unfold/engine/contract.hpp>
 #include <unfold/engine/few_channels.hpp>
 #include <unfold/engine/few_phases.hpp>

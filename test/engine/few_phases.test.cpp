@@ -2,14 +2,11 @@
 #include <unfold/engine/few_phases.hpp>
 
 #include "support/buffer.hpp"
+#include "support/catch.hpp"
 #include "support/isa.hpp"
-#include "support/products.hpp"
-#include "support/tensor_matcher.hpp"
-#include "support/thread_count.hpp"
 
 using namespace unfold;
 using test::Buffer;
-using test::integers;
 
 TEMPLATE_TEST_CASE("Rows are interleaved, written or added, and no other element is touched or read", "", float,
                    double) {
@@ -57,54 +54,5 @@ TEST_CASE("The axis of all phases has every element of dy that a phase reads, an
         }
       }
     }
-  }
-}
-
-TEMPLATE_TEST_CASE("The input gradient of few channels is right for several blocks of channels, rows and columns", "",
-                   float, double) {
-  using T = TestType;
-  const test::ThreadCount one(1);  // whose scratch is poisoned
-  for (const test::Problem& problem : {
-           test::Problem{.name = "several_blocks_of_channels",
-                         .x = {2, 3, 19, 22},
-                         .out_channels = 70,
-                         .kernel = {5, 4},
-                         .stride = {2, 2},
-                         .padding = {1, 2, 2, 0}},
-           test::Problem{.name = "several_blocks_of_rows",
-                         .x = {1, 4, 401, 203},
-                         .out_channels = 3,
-                         .kernel = {3, 3},
-                         .stride = {2, 2},
-                         .padding = {1, 1, 1, 1}},
-           test::Problem{.name = "several_blocks_of_columns",
-                         .x = {1, 1, 3, 18001},
-                         .out_channels = 2,
-                         .kernel = {3, 3},
-                         .stride = {2, 2}},
-           test::Problem{.name = "phases_without_taps",
-                         .x = {2, 2, 13, 14},
-                         .out_channels = 5,
-                         .kernel = {2, 3},
-                         .stride = {3, 4},
-                         .padding = {1, 0, 0, 1},
-                         .dilation = {3, 1}},
-           test::Problem{
-               .name = "rows_alone", .x = {1, 3, 33, 9}, .out_channels = 8, .kernel = {7, 1}, .stride = {4, 1}},
-       }) {
-    INFO(problem);
-    const Conv2DGeometry g = problem.geometry();
-    const Index C = g.IC, M = g.OC, K = g.K();
-    const auto a = integers<T>(Shape{K, M}, 1);
-    const auto dy_matrix = integers<T>(Shape{M, g.P()}, 2);
-    const auto dy = test::as_batch(dy_matrix, g);
-    auto expected = integers<T>(g.x_shape(), 3), dx = expected;
-    test::add_patches_by_loops(test::product_by_loops(a, dy_matrix), problem.options(), 0, expected);
-    const engine::Patches<T> p = test::patches<T>(dx.view(), g, 0);
-    REQUIRE(engine::has_few_phases(C, p.height(), p.width(), p.x));
-    test::poison_workspace<T>();
-    engine::gradient_few_rows(engine::Filters<const T>{a.data(), g.KH * g.KW * M, 1, g.KW * M, M}, C,
-                              test::batch<const T>(dy), g.N, M, p.height(), p.width(), p.x, false);
-    CHECK_THAT(dx, test::equals(expected));
   }
 }

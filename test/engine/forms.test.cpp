@@ -116,7 +116,7 @@ TEMPLATE_TEST_CASE(
 }
 
 TEMPLATE_TEST_CASE(
-    "The products of the taps, added where the taps stand, and the phases of few channels, are "
+    "The products of the taps, added where the taps stand, and all phases together, are "
     "col2im(a * dy)",
     "", float, double) {
   using T = TestType;
@@ -152,13 +152,21 @@ TEMPLATE_TEST_CASE(
       CHECK(dx_strided.gaps_are_untouched());
 
       const Patches<T> of_dx = patches<T>(dx.view(), g, group);
-      if (!engine::has_few_phases(channels, of_dx.height(), of_dx.width(), of_dx.x)) return;
-      dx = start;
-      run(engine::gradient_few_rows<T>, filters, dy, dx.view());
-      CHECK_THAT(dx, equals(expected));
-      dx = start;
-      run(engine::gradient_few_rows<T>, filters_turned, dy_strided.view(), dx.view());
-      CHECK_THAT(dx, equals(expected));
+      const auto check_phases = [&](const auto form) {
+        dx = start;
+        run(form, filters, dy, dx.view());
+        CHECK_THAT(dx, equals(expected));
+        dx = start;
+        run(form, filters_turned, dy_strided.view(), dx.view());
+        CHECK_THAT(dx, equals(expected));
+      };
+      if (g.SH * g.SW == 1) continue;
+      if (engine::has_few_phases(channels, of_dx.height(), of_dx.width(), of_dx.x)) {
+        check_phases(engine::gradient_few_rows<T>);
+      }
+      if (engine::ChannelPhases<T>(g.N, channels, of_dx.height(), of_dx.width()).channels > 0) {
+        check_phases(engine::gradient_in_channel_lanes<T>);
+      }
     }
   });
 }
@@ -169,7 +177,7 @@ TEMPLATE_TEST_CASE("The problems of the products reach every form of them", "", 
     return form == engine::convolve_few_rows<T> ? 0 : form == engine::convolve_in_channel_lanes<T> ? 1 : 2;
   };
   Index forward[3] = {}, backward[3] = {}, few_dots = 0, contractions = 0, scattered = 0, empty_phases = 0,
-        few_phases = 0;
+        few_phases = 0, channel_phases = 0;
   for_each_problem([&](const test::Problem&, const Conv2DGeometry& g, Index) {
     const Index M = g.OC / g.G, C = g.IC / g.G;
     const Patches<T> dx{{}, g};
@@ -179,7 +187,9 @@ TEMPLATE_TEST_CASE("The problems of the products reach every form of them", "", 
       ++scattered;
       return;
     }
-    if (engine::has_few_phases(C, dx.height(), dx.width(), engine::Batch<T>{nullptr, 0, 0, 0, 1})) ++few_phases;
+    const engine::Batch<T> any{nullptr, 0, 0, 0, 1};
+    few_phases += engine::has_few_phases(C, dx.height(), dx.width(), any);
+    channel_phases += engine::has_channel_phases(C, M, dx.height(), dx.width(), any);
     for (Index i = 0; i < g.SH; ++i) {
       for (Index j = 0; j < g.SW; ++j) {
         const auto h = engine::gradient_axis(dx.height(), i), w = engine::gradient_axis(dx.width(), j);
@@ -193,5 +203,5 @@ TEMPLATE_TEST_CASE("The problems of the products reach every form of them", "", 
     CHECK(backward[form] > 0);
   }
   CHECK((few_dots > 0 && contractions > 0));
-  CHECK((scattered > 0 && empty_phases > 0 && few_phases > 0));
+  CHECK((scattered > 0 && empty_phases > 0 && few_phases > 0 && channel_phases > 0));
 }

@@ -40,6 +40,43 @@ inline std::vector<Problem> product_problems() {
                   .padding = {1, 1, 1, 1}});
   list.push_back({.name = "long_sums_in_place", .x = {1, 140, 6, 11}, .out_channels = 60, .kernel = {1, 1}});
   list.push_back({.name = "longer_sums_in_place", .x = {2, 300, 6, 11}, .out_channels = 61, .kernel = {1, 1}});
+  list.push_back({.name = "phases_of_several_blocks_of_channels",
+                  .x = {2, 3, 19, 22},
+                  .out_channels = 70,
+                  .kernel = {5, 4},
+                  .stride = {2, 2},
+                  .padding = {1, 2, 2, 0}});
+  list.push_back({.name = "phases_of_several_blocks_of_rows",
+                  .x = {1, 4, 401, 203},
+                  .out_channels = 3,
+                  .kernel = {3, 3},
+                  .stride = {2, 2},
+                  .padding = {1, 1, 1, 1}});
+  list.push_back({.name = "phases_of_several_blocks_of_columns",
+                  .x = {1, 1, 3, 18001},
+                  .out_channels = 2,
+                  .kernel = {3, 3},
+                  .stride = {2, 2}});
+  list.push_back({.name = "phases_without_taps",
+                  .x = {2, 2, 13, 14},
+                  .out_channels = 5,
+                  .kernel = {2, 3},
+                  .stride = {3, 4},
+                  .padding = {1, 0, 0, 1},
+                  .dilation = {3, 1}});
+  list.push_back(
+      {.name = "phases_of_rows_alone", .x = {1, 3, 33, 9}, .out_channels = 8, .kernel = {7, 1}, .stride = {4, 1}});
+  list.push_back({.name = "phases_of_many_channels",
+                  .x = {3, 70, 7, 9},
+                  .out_channels = 150,
+                  .kernel = {3, 3},
+                  .stride = {2, 2},
+                  .padding = {1, 1, 1, 1}});
+  list.push_back({.name = "phases_of_several_blocks_of_pixels",
+                  .x = {1, 40, 61, 80},
+                  .out_channels = 20,
+                  .kernel = {3, 2},
+                  .stride = {2, 2}});
   list.push_back({.name = "kernel_row_beyond_a_block",
                   .x = {1, 1, 2, 1210},
                   .out_channels = 19,

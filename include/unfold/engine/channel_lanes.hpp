@@ -21,6 +21,7 @@ struct ChannelLanesBlocks {
   static constexpr Index copy = (Index{3} << 19) / unit;
   static constexpr Index l1 = 16384 / unit;      // of what the first-level cache should hold
   static constexpr Index part = depth * widest;  // at least one channel of any block
+  static constexpr Index phases = 16;            // of an input gradient, at most
   static_assert((b + part + c + copy + 2 * widest) * unit + 4096 <= workspace_bytes, "the blocks fit the workspace");
 };
 
@@ -31,6 +32,12 @@ struct TapOrder {
 
   explicit TapOrder(const Taps& taps) : columns(taps.w.taps), rows(taps.h.taps), channels(taps.channels) {}
   Index at(Index c, Index kh, Index kw) const { return (kw * rows + kh) * channels + c; }
+  /// The place of the first channel of each tap of the kernel.
+  void places(Index* to) const {
+    for (Index i = 0; i < rows; ++i) {
+      for (Index j = 0; j < columns; ++j) *to++ = at(0, i, j);
+    }
+  }
 
   /// Where each finds its element of the laid-out source.
   template <class T>
@@ -43,21 +50,18 @@ struct TapOrder {
   }
 };
 
-/// pack_filters in TapOrder, some channels at a time by way of `part`, which the first-level cache holds.
+/// pack_filters with rows in any order: the filters under tap (i, j) of the kernel and channel c are row
+/// places[i * w.taps + j] + c. Some channels at a time go by way of `part`, which the first-level cache holds.
 template <class T>
-void pack_filters_in_tap_order(const Kernels<T>& k, const Filters<const T>& a, Index m, Index rows, const Taps& taps,
-                               T alpha, Index room, T* part, T* packed, Index row) {
-  const TapOrder order(taps);
+void pack_filters_in_order(const Kernels<T>& k, const Filters<const T>& a, Index m, Index rows, const Taps& taps,
+                           T alpha, const Index* places, Index room, T* part, T* packed, Index row) {
   const Index each = taps.of_channel(), channels = std::max<Index>(1, room / (each * row));
   for (Index c = 0; c < taps.channels; c += channels) {
     const Index n = std::min(channels, taps.channels - c);
     pack_filters(k, a, m, rows, Taps{taps.h, taps.w, taps.channel + c, n}, alpha, part, row);
-    for (Index i = 0; i < order.rows; ++i) {
-      for (Index j = 0; j < order.columns; ++j) {
-        const T* const from = part + (i * order.columns + j) * row;
-        T* const to = packed + order.at(c, i, j) * row;
-        for (Index q = 0; q < n; ++q) std::copy_n(from + q * each * row, row, to + q * row);
-      }
+    for (Index t = 0; t < each; ++t) {
+      T* const to = packed + (places[t] + c) * row;
+      for (Index q = 0; q < n; ++q) std::copy_n(part + (q * each + t) * row, row, to + q * row);
     }
   }
 }
@@ -149,19 +153,20 @@ void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<c
     T* const c = workspace.take<T>(B::c);  // [rows/width, pixels, wide]
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
     T* const part = workspace.take<T>(B::part);
-    Index offsets[B::depth];
+    Index offsets[B::depth], places[B::depth];
     const Batch<T> out = y.from(block.image, m_begin, block.row, block.column);
     for (Index t = 0; t < taps.count(); ++t) {
       const Taps seen = seen_from(block, taps[t]);
       const Laid<const T> laid =
           lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
       TapOrder(seen).offsets(laid, offsets);
+      TapOrder(seen).places(places);
       for (Index m = 0; m < rows; m += width) {
         const Index wide = rows - m > k.lanes ? width : k.lanes;
         const Tiles<T>& tiles = k.tiles.neighbours[wide / k.lanes - 1];
         const bool pairs = 2 * block.columns <= tiles.rows && tiles.of_height[2 * block.columns] != nullptr;
         const Index most_images = pairs ? 2 : 1;  // of a tile
-        pack_filters_in_tap_order(k, a, m_begin + m, std::min(wide, rows - m), seen, alpha, B::l1, part, b, wide);
+        pack_filters_in_order(k, a, m_begin + m, std::min(wide, rows - m), seen, alpha, places, B::l1, part, b, wide);
         for (Index r = 0; r < block.rows; ++r) {
           for (Index n = 0; n < block.images; n += most_images) {
             const Index images = std::min(most_images, block.images - n);

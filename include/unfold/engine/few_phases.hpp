@@ -7,20 +7,6 @@
 
 namespace unfold::engine {
 
-/// What all phases of an axis read of dy: a kernel as dense as their taps span, for as many outputs as the longest.
-inline Axis axis_of_phases(const Axis& forward) {
-  Axis all{parts_of(forward.source, forward.stride), forward.outputs, 1, 0, 0, 1};
-  for (Index phase = 0; phase < forward.stride; ++phase) {
-    const Axis axis = gradient_axis(forward, phase);
-    if (axis.taps == 0) continue;
-    const Index first = all.taps == 0 ? axis.lowest() : std::min(all.first, axis.lowest());
-    const Index end = std::max(all.first + all.taps, axis.lowest() + axis.reach() + 1);
-    all.taps = (all.taps == 0 ? axis.lowest() + axis.reach() + 1 : end) - first;
-    all.first = first;
-  }
-  return all;
-}
-
 /// How gradient_few_rows cuts C channels of dx: into blocks of pixels of a phase, and of channels of dy.
 template <class T>
 struct PhaseBlocks {

@@ -8,7 +8,7 @@
 #pragma once
 
 #include <unfold/core/geometry.hpp>
-#include <unfold/engine/channel_lanes.hpp>
+#include <unfold/engine/channel_phases.hpp>
 #include <unfold/engine/few_phases.hpp>
 #include <unfold/engine/few_pixels.hpp>
 #include <unfold/engine/group_lanes.hpp>
@@ -150,6 +150,9 @@ void input_gradient(const Strided<const T>& a, const Batch<const T>& dy, Index M
   if (scatters(dx, M)) return scatter(filters, dx.channels(), dy, g.N, M, h, w, dx.x, overwrite);
   if (has_few_phases(dx.channels(), h, w, dx.x)) {
     return gradient_few_rows(filters, dx.channels(), dy, g.N, M, h, w, dx.x, overwrite);
+  }
+  if (has_channel_phases(dx.channels(), M, h, w, dx.x)) {
+    return gradient_in_channel_lanes(filters, dx.channels(), dy, g.N, M, h, w, dx.x, overwrite);
   }
   const auto taps = [&](Index i, Index j) { return gradient_axis(h, i).taps * gradient_axis(w, j).taps; };
   bool every_phase = true;  // has taps; else zeros stand between those that have
