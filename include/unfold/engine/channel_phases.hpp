@@ -15,7 +15,8 @@ struct ChannelPhases {
   PixelBlocks pixels;
   Index channels;  // none, if the blocks do not fit
 
-  /// Pixels of a phase in a block: few enough that the sums of all phases fit, many that filters are seldom packed.
+  /// Pixels of a phase in a block: few enough that the sums of all phases with taps fit, many that filters are seldom
+  /// packed.
   static Index most_pixels(Index C, Index phases) {
     const Index rows = std::min(parts_of(C, B::widest) * B::widest, B::rows);
     return std::max<Index>(1, std::min(B::pixels, B::c / (phases * rows)));
@@ -24,7 +25,7 @@ struct ChannelPhases {
   ChannelPhases(Index N, Index C, const Axis& forward_h, const Axis& forward_w)
       : h(axis_of_phases(forward_h)),
         w(axis_of_phases(forward_w)),
-        pixels(N, h.outputs, w.outputs, most_pixels(C, forward_h.stride * forward_w.stride)) {
+        pixels(N, h.outputs, w.outputs, most_pixels(C, forward_h.phases() * forward_w.phases())) {
     const Index copy = laid_size(h.part(0, pixels.rows, 0, h.taps), w.part(0, pixels.columns, 0, w.taps));
     const bool fits = forward_h.stride * forward_w.stride <= B::phases;
     channels = fits ? std::min(B::depth / (forward_h.taps * forward_w.taps), B::copy / (pixels.most_images * copy)) : 0;
@@ -40,10 +41,10 @@ bool has_channel_phases(Index C, Index M, const Axis& h, const Axis& w, const Ba
          ChannelPhases<T>(1, C, h, w).channels > 0;
 }
 
-/// One phase: what a block has of it, and the place of its first tap among those of all phases.
+/// One phase: what a block has of it, and what stands before it: taps of phases, and phases that have taps.
 struct Phase {
   Taps taps;
-  Index first;
+  Index first_tap, number;
 };
 
 /// The outputs [begin, begin + n) of an axis, as far as there are any.
@@ -69,7 +70,7 @@ void gradient_in_channel_lanes(const Filters<const T>& a, Index C, const Batch<c
     const Index c_begin = task % row_tasks * task_rows, rows = std::min(task_rows, C - c_begin);
     detail::Workspace workspace;
     T* const b = workspace.take<T>(B::b);     // [taps of each phase, wide]
-    T* const sums = workspace.take<T>(B::c);  // [rows/width, phases, pixels, wide]
+    T* const sums = workspace.take<T>(B::c);  // [rows/width, phases with taps, pixels, wide]
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
     T* const part = workspace.take<T>(B::part);
     Index offsets[B::depth], places[B::depth];
@@ -79,12 +80,13 @@ void gradient_in_channel_lanes(const Filters<const T>& a, Index C, const Batch<c
       const Index channels = std::min(blocks.channels, M - m);
       const Laid<const T> laid = lay_out(k, dy.from(block.image, m, 0, 0), block.images, channels, all_h, all_w, copy);
       Phase phases[B::phases];  // [SH, SW]
-      Index place = 0;
+      Index place = 0, with_taps = 0;
       for (Index i = 0; i < SH; ++i) {
         for (Index j = 0; j < SW; ++j) {
           const Axis hp = part_of(gradient_axis(h, i), block.row, block.rows);
           const Axis wp = part_of(gradient_axis(w, j), block.column, block.columns);
-          phases[i * SW + j] = {{hp, wp, m, channels}, place};
+          phases[i * SW + j] = {{hp, wp, m, channels}, place, with_taps};
+          if (hp.taps * wp.taps > 0) ++with_taps;
           for (Index q = 0; q < wp.taps; ++q) {
             for (Index p = 0; p < hp.taps; ++p) {
               const Index from =
@@ -101,12 +103,12 @@ void gradient_in_channel_lanes(const Filters<const T>& a, Index C, const Batch<c
         pack_filters_in_order(k, a, c_begin + c, used, Taps{h, w, m, channels}, T(1), places, B::l1, part, b, wide);
         // The sums of row r of a phase, of image n.
         const auto sums_of = [&](Index phase, Index r, Index n) {
-          return sums + (c * SH * SW + phase * wide) * block.pixels() +
+          return sums + (c * with_taps + phases[phase].number * wide) * block.pixels() +
                  (r * block.images + n) * phases[phase].taps.w.outputs * wide;
         };
         for (Index phase = 0; phase < SH * SW; ++phase) {
           const Taps& taps = phases[phase].taps;
-          const Index columns = taps.w.outputs, first = phases[phase].first;
+          const Index columns = taps.w.outputs, first = phases[phase].first_tap;
           const bool pairs = 2 * columns <= tiles.rows && tiles.of_height[2 * columns] != nullptr;
           for (Index r = 0; r < taps.h.outputs && taps.count() > 0; ++r) {
             for (Index n = 0; n < block.images; n += pairs ? 2 : 1) {
