@@ -75,16 +75,35 @@ struct Reached {
   }
 };
 
+/// Columns of a tile, of `columns` in all: as many as have room in it, or fewer, where more taps find padding alone
+/// then.
+template <class T>
+Index tile_columns(const Tiles<T>& tiles, const Axis& w, Index columns) {
+  constexpr Index least = 4;  // multiply-adds of fewer would wait for each other
+  const Index widest = equal_part(columns, tiles.rows), beyond = w.lowest() + (columns - 1) * w.stride + w.reach();
+  if (w.lowest() > -least && beyond < w.source - 1 + least) return widest;
+  Index best = widest, lowest_cost = 0;
+  for (Index n = widest; n >= std::min(least, widest); --n) {
+    if (n < widest && tiles.of_height[n] == nullptr) continue;
+    Index cost = 0;  // in half multiply-adds; a tap of a tile costs half a column more
+    for (Index begin = 0; begin < columns; begin += n) {
+      const Reached taps(w, begin, std::min(n, columns - begin));
+      cost += (taps.end - taps.first) * (2 * std::min(n, columns - begin) + 1);
+    }
+    if (n == widest || cost < lowest_cost) best = n, lowest_cost = cost;
+  }
+  return best;
+}
+
 /// Adds to, or starts, the sums of one row of pixels, of one image or of two neighbours: sums [images, columns, wide].
 template <class T>
 void sum_row(const Tiles<T>& tiles, const Taps& taps, const Laid<const T>& laid, const Index* offsets, const T* row,
-             Index r, Index images, Index columns, const T* b, Index wide, T* sums, bool first) {
-  const Index tile_columns = equal_part(columns, tiles.rows);
+             Index r, Index images, Index columns, Index columns_of_tile, const T* b, Index wide, T* sums, bool first) {
   const TapOrder order(taps);
   const Reached kh(taps.h, r, 1);
   const bool joined = kh.first == 0 && kh.end == taps.h.taps;  // the stretches of all kernel columns are one
-  for (Index begin = 0; begin < columns; begin += tile_columns) {
-    const Index n = std::min(tile_columns, columns - begin);
+  for (Index begin = 0; begin < columns; begin += columns_of_tile) {
+    const Index n = std::min(columns_of_tile, columns - begin);
     const Reached kw(taps.w, begin, n);
     bool overwrite = first;
     for (Index j = kw.first; j < kw.end && kh.first < kh.end; j += joined ? kw.end - kw.first : 1) {
@@ -104,13 +123,14 @@ void sum_row(const Tiles<T>& tiles, const Taps& taps, const Laid<const T>& laid,
 
 /// The taps that the tiles multiply for all pixels of a channel: those that find only padding are left out where no
 /// pixel of a tile has them.
-inline Index multiplied_taps(const Axis& h, const Axis& w) {
+template <class T>
+Index multiplied_taps(const Axis& h, const Axis& w) {
   Index rows = 0, columns = 0;
   for (Index r = 0; r < h.outputs; ++r) {
     const Reached kh(h, r, 1);
     rows += kh.end - kh.first;
   }
-  const Index tile = equal_part(w.outputs, Tiles<float>::most_rows);
+  const Index tile = tile_columns(kernels<T>().tiles.neighbours[1], w, w.outputs);
   for (Index c = 0; c < w.outputs; c += tile) {
     const Index n = std::min(tile, w.outputs - c);
     const Reached kw(w, c, n);
@@ -166,13 +186,14 @@ void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<c
         const Tiles<T>& tiles = k.tiles.neighbours[wide / k.lanes - 1];
         const bool pairs = 2 * block.columns <= tiles.rows && tiles.of_height[2 * block.columns] != nullptr;
         const Index most_images = pairs ? 2 : 1;  // of a tile
+        const Index tile = pairs ? block.columns : tile_columns(tiles, seen.w, block.columns);
         pack_filters_in_order(k, a, m_begin + m, std::min(wide, rows - m), seen, alpha, places, B::l1, part, b, wide);
         for (Index r = 0; r < block.rows; ++r) {
           for (Index n = 0; n < block.images; n += most_images) {
             const Index images = std::min(most_images, block.images - n);
             T* const sums = c + m * count + (r * block.images + n) * block.columns * wide;
-            sum_row(tiles, seen, laid, offsets, laid.data + n * laid.image + r * laid.row, r, images, block.columns, b,
-                    wide, sums, t == 0);
+            sum_row(tiles, seen, laid, offsets, laid.data + n * laid.image + r * laid.row, r, images, block.columns,
+                    tile, b, wide, sums, t == 0);
             if (t + 1 < taps.count()) continue;
             for (Index i = 0; i < images; ++i) {
               store_columns(k, sums + i * block.columns * wide, block.columns, wide, std::min(wide, rows - m),

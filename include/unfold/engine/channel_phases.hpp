@@ -110,10 +110,11 @@ void gradient_in_channel_lanes(const Filters<const T>& a, Index C, const Batch<c
           const Taps& taps = phases[phase].taps;
           const Index columns = taps.w.outputs, first = phases[phase].first_tap;
           const bool pairs = 2 * columns <= tiles.rows && tiles.of_height[2 * columns] != nullptr;
+          const Index tile = pairs ? columns : tile_columns(tiles, taps.w, columns);
           for (Index r = 0; r < taps.h.outputs && taps.count() > 0; ++r) {
             for (Index n = 0; n < block.images; n += pairs ? 2 : 1) {
               sum_row(tiles, taps, laid, offsets + first, laid.data + n * laid.image + r * laid.row, r,
-                      pairs ? std::min<Index>(2, block.images - n) : 1, columns, b + first * wide, wide,
+                      pairs ? std::min<Index>(2, block.images - n) : 1, columns, tile, b + first * wide, wide,
                       sums_of(phase, r, n), m == 0);
             }
           }
