@@ -88,19 +88,21 @@ def share(done, all_of_them):
     return 100.0 if all_of_them == 0 else 100.0 * done / all_of_them
 
 
-def row(name, lines, missed_lines, ways, missed_ways):
+def row(name, headers):
+    lines, missed_lines = sum(len(h.lines) for h in headers), sum(len(h.missed_lines()) for h in headers)
+    ways, missed_ways = 2 * sum(len(h.branches) for h in headers), sum(len(h.missed_branches()) for h in headers)
     return (f"{name:34} {lines:6} {missed_lines:6} {share(lines - missed_lines, lines):7.2f}"
             f" {ways:6} {missed_ways:6} {share(ways - missed_ways, ways):7.2f}")  # fmt: skip
 
 
 def table(headers):
+    """A row for each header, then one for each floor and one for all."""
     yield f"{'header':34} {'lines':>6} {'missed':>6} {'%':>7} {'ways':>6} {'missed':>6} {'%':>7}"
-    sums = [0, 0, 0, 0]
-    for h in headers:
-        numbers = [len(h.lines), len(h.missed_lines()), 2 * len(h.branches), len(h.missed_branches())]
-        sums = [a + b for a, b in zip(sums, numbers)]
-        yield row(h.name, *numbers)
-    yield row("all", *sums)
+    yield from (row(h.name, [h]) for h in headers)
+    floors = [h.name.split("/")[0] for h in headers if "/" in h.name]
+    for floor in dict.fromkeys(floors):
+        yield row(f"{floor}/", [h for h in headers if h.name.startswith(f"{floor}/")])
+    yield row("all", headers)
 
 
 def details(headers):

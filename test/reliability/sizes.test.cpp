@@ -2,8 +2,10 @@
 // Batches without an image, and tensors of more than 2^31 elements. (Sizes past 2^63: wrong_use/.)
 #include "support/catch.hpp"
 #include "support/fill.hpp"
+#include "support/products.hpp"
 #include "support/shared_data.hpp"
 #include "support/tensor_matcher.hpp"
+#include "support/thread_count.hpp"
 
 #include <unfold/instances.hpp>
 
@@ -31,6 +33,7 @@ float number_at(Index i) { return static_cast<float>(static_cast<std::uint64_t>(
 TEMPLATE_TEST_CASE("A batch without an image gives an empty y, leaves dx and adds nothing to the gradients", "", float,
                    double) {
   using T = TestType;
+  const test::ThreadCount set(1);  // whose workspace is poisoned
   for (const Index groups : {1, 2, 6}) {
     const Conv2DOptions options{
         .in_channels = 6, .out_channels = 12, .kernel = {3, 2}, .stride = {2, 1}, .groups = groups};
@@ -39,6 +42,7 @@ TEMPLATE_TEST_CASE("A batch without an image gives an empty y, leaves dx and add
     auto w = test::poisoned<T>(Shape{12, 6 / groups, 3, 2}), dw = w;
     conv2d_forward(x, w, options, y);
     conv2d_backward_input(dy, w, options, dx);
+    test::poison_workspace<T>();
     conv2d_backward_weights(x, dy, options, dw);
     CHECK_THAT(dw, equals(Tensor<T, 4>(dw.shape())));
     dw.fill(T(5));
@@ -73,16 +77,16 @@ TEST_CASE("A batch without an image passes through the layers that take images")
   CHECK(flatten.forward(x).shape() == Shape{0, 6 * 8 * 6});
 }
 
-TEST_CASE("A convolution of more than 2^31 elements is right, far beyond the first 2^31 bytes and elements") {
+TEST_CASE("A convolution of more than 2^31 elements is right, also where it reads and writes those beyond") {
   if (!test::long_tests()) SKIP("a long test: it takes 9 GB");
   if (available_memory() < Index{10} << 30) SKIP("it takes 9 GB, and there are less than 10 free");
-  // x is as large as is asked for; a stride keeps y small, and dx lies where x lay.
-  const Shape<4> shape{3, 2, 18919, 18919};
+  // x is as large as is asked for; a stride keeps y small, and dx lies where x lay. The last windows end with x.
+  const Shape<4> shape{3, 2, 18946, 18919};
   const Conv2DOptions options{
       .in_channels = 2, .out_channels = 3, .kernel = {3, 2}, .stride = {37, 41}, .padding = {1, 0, 0, 2}};
   const Conv2DGeometry g = conv2d_geometry("test", options, shape);
   Tensor<float, 4> x(shape);
-  REQUIRE(x.size() > Index{1} << 31);
+  REQUIRE((x.size() > Index{1} << 31 && (g.OH - 1) * g.SH + g.KH == g.PT + g.IH));
   for (Index i = 0; i < x.size(); ++i) x.data()[i] = number_at(i);
   Tensor<float, 4> w(g.w_shape()), y(g.y_shape()), dy(g.y_shape()), dw(g.w_shape());
   for (Index i = 0; i < w.size(); ++i) w.data()[i] = number_at(100 + i);
@@ -133,10 +137,10 @@ TEST_CASE("A convolution of more than 2^31 elements is right, far beyond the fir
   CHECK(wrong == 0);
 }
 
-TEST_CASE("Pooling of a plane of more than 2^31 pixels finds the places of the largest") {
+TEST_CASE("Pooling of a plane of more than 2^31 pixels finds the places of the largest, also those beyond") {
   if (!test::long_tests()) SKIP("a long test: it takes 9 GB");
   if (available_memory() < Index{10} << 30) SKIP("it takes 9 GB, and there are less than 10 free");
-  const Shape<4> shape{1, 1, 46342, 46342};
+  const Shape<4> shape{1, 1, 46344, 46342};  // the last windows end with it
   const Pool2DOptions options{.kernel = {3, 2}, .stride = {57, 61}};
   MaxPool2D<float> pool(options);
   Tensor<float, 4> y, dy;
@@ -164,6 +168,7 @@ TEST_CASE("Pooling of a plane of more than 2^31 pixels finds the places of the l
     }
   }
   CHECK(wrong == 0);
+  CHECK(places.back() > Index{1} << 31);
   const auto& dx = pool.backward(dy);
   double all = 0, found = 0;
   for (Index i = 0; i < dx.size(); ++i) all += static_cast<double>(dx.data()[i]);
