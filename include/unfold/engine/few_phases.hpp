@@ -36,6 +36,22 @@ bool has_few_phases(Index C, const Axis& h, const Axis& w, const Batch<T>& dx) {
          PhaseBlocks<T>(C, h, w, kernels<T>().lanes).channels > 0;
 }
 
+/// Where the taps of a phase find dy, which is laid out for the axes of all phases; returns how many they are.
+template <class T>
+Index phase_offsets(const Laid<T>& laid, Index channels, const Axis& all_h, const Axis& all_w, const Axis& h,
+                    const Axis& w, Index* to) {
+  Index depth = 0;
+  for (Index c = 0; c < channels; ++c) {
+    for (Index p = 0; p < h.taps; ++p) {
+      for (Index q = 0; q < w.taps; ++q) {
+        to[depth++] =
+            c * laid.channel + laid.offset(h.first + p * h.step - all_h.first, w.first + q * w.step - all_w.first);
+      }
+    }
+  }
+  return depth;
+}
+
 /// dx = or += the sum over m and the taps and outputs that read it of a(c, m, tap) * dy(n, m, output), for few channels
 /// C of dx. The axes are those of the forward stencil, from dx to dy.
 template <FloatOrDouble T>
@@ -69,15 +85,7 @@ void gradient_few_rows(const Filters<const T>& a, Index C, const Batch<const T>&
             for (Index r = 0; r < C; ++r) std::fill_n(c + r * c_row, blocks.sums, T(0));
             continue;
           }
-          Index depth = 0;
-          for (Index d = 0; d < channels; ++d) {
-            for (Index p = 0; p < hp.taps; ++p) {
-              for (Index q = 0; q < wp.taps; ++q) {
-                offsets[depth++] = d * laid.channel + (hp.first + p * hp.step - blocks.h.first) * laid.row + wp.first +
-                                   q * wp.step - blocks.w.first;
-              }
-            }
-          }
+          const Index depth = phase_offsets(laid, channels, blocks.h, blocks.w, hp, wp, offsets);
           pack_filters(k, a, 0, C, Taps{hp, wp, m, channels}, T(1), packed, C);
           k.few_rows[C - 1](depth, packed, copy, offsets, length, lines, laid.row, c, c_row, blocks.line, m == 0,
                             false);

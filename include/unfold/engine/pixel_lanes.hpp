@@ -87,6 +87,100 @@ template <class T>
   }
 }
 
+/// What a task of convolve_in_pixel_lanes works on: `rows` filters over a block of pixels, into `out`.
+template <class T>
+struct PixelLanesTask {
+  using B = PixelLanesBlocks<T>;
+  const Kernels<T>& k;
+  PixelPanels panels;
+  Index rows;
+  Batch<T> out;
+  bool one_block, overwrite;  // the sum is one block of taps; out is overwritten
+  T* packed_a;                // [tiles of rows, depth, rows of a tile]
+  T* b;                       // [panels at once, depth, width]
+  T* c;                       // [panels, rows, width]
+  Index row_of_a[B::depth], row_offsets[B::rows], direct[B::panels];
+  Run runs[B::pixels + B::widest];
+
+  PixelLanesTask(const Kernels<T>& kernels, const PixelPanels& all, Index filters, const Batch<T>& y, bool at_once,
+                 bool overwritten, detail::Workspace& workspace)
+      : k(kernels),
+        panels(all),
+        rows(filters),
+        out(y),
+        one_block(at_once),
+        overwrite(overwritten),
+        packed_a(workspace.take<T>(B::a)),
+        b(workspace.take<T>(B::b)),
+        c(workspace.take<T>(B::c)) {
+    find_places();
+  }
+
+  const Tiles<T>& tiles() const { return k.tiles.neighbours[1]; }
+
+  /// Where the sum is one block, tiles write straight to `out` if a panel is contiguous there.
+  void find_places() {
+    packed_offsets(B::depth, tiles().rows, row_of_a);
+    for (Index r = 0; r < rows; ++r) row_offsets[r] = r * out.c;
+    for (Index j = 0; j < panels.count(); ++j) {
+      const bool contiguous =
+          panels.runs(j, out.n, out.h, out.w, runs) == 1 && out.w == 1 && panels.pixels(j) == panels.whole();
+      direct[j] = one_block && contiguous ? runs[0].from : -1;
+    }
+  }
+
+  /// The sums of rows [r, r + n) of a panel go to `out`.
+  void store(Index j, Index r, Index n) {
+    const Index used = panels.runs(j, out.n, out.h, out.w, runs), wide = panels.width(j);
+    store_rows(k, c + j * rows * panels.whole() + r * wide, wide, row_offsets + r, n, runs, used, out.data, out.w,
+               overwrite);
+  }
+
+  /// The rows [r, r + n) of a panel, which is packed on the way where it lies at `source`.
+  void multiply(Index j, Index r, Index n, Index depth, const T* source, const Index* offsets, T* panel, bool first) {
+    const Index wide = panels.width(j), to_row = direct[j] < 0 ? wide : out.c;
+    T* const to = direct[j] < 0 ? c + j * rows * panels.whole() + r * wide : out.data + row_offsets[r] + direct[j];
+    const bool start = direct[j] < 0 ? first : overwrite;
+    const T* const of_rows = packed_a + r * depth;
+    if (source != nullptr) {
+      k.tiles.packing(depth, of_rows, source, offsets, panel, to, to_row, start);
+    } else {
+      k.tiles.neighbours[wide / k.lanes - 1].run(n, depth, of_rows, 0, row_of_a, panel, to, to_row, start);
+    }
+    if (one_block && direct[j] < 0) store(j, r, n);
+  }
+
+  /// A block of taps: pack_rows(r, n, to) packs filters; at `next` lies what is read after it, or nullptr.
+  /// Short sums go along whole rows of `out`; long ones panel by panel, packed by the first tile where it lies in one
+  /// run.
+  template <class PackRows>
+  void add_taps(const Laid<const T>& laid, const Index* offsets, Index depth, const T* next, bool first,
+                const PackRows& pack_rows) {
+    const Index height = tiles().rows, width = panels.whole(), count = panels.count();
+    const Index ahead = parts_of(depth, parts_of(rows, height));  // channels for each row of tiles
+    const Index at_once = depth < B::long_sum || rows < B::many_rows ? count : 1;
+    for (Index begin = 0; begin < count; begin += at_once) {
+      const Index end = std::min(count, begin + at_once);
+      const bool one_run = panels.runs(begin, laid.image, laid.row, 1, runs) == 1 && panels.pixels(begin) == width;
+      const bool packing = at_once == 1 && one_run && rows >= height;
+      const T* const source = laid.data + runs[0].from;
+      if (!packing) pack_panels(k, laid, offsets, depth, panels, begin, end, runs, b);
+      for (Index r = 0; r < rows; r += height) {
+        const Index n = std::min(height, rows - r);
+        if (begin == 0) pack_rows(r, n, packed_a + r * depth);
+        for (Index j = begin; j < end; ++j) {
+          if (next != nullptr) {
+            const T* const soon = at_once > 1 ? next + j * width : end < count ? source + width : next;
+            prefetch_rows(soon, laid.channel, r / height * ahead, ahead, depth, k.lanes);
+          }
+          multiply(j, r, n, depth, packing && r == 0 ? source : nullptr, offsets, b + (j - begin) * depth * width,
+                   first);
+        }
+      }
+    }
+  }
+};
+
 /// y(n, m, oh, ow) = or += alpha * sum over c and taps of a(m, c, tap) * x(n, c, oh, ow under the tap).
 /// y has M channels and h.outputs x w.outputs pixels, x has C channels.
 template <FloatOrDouble T>
@@ -94,79 +188,28 @@ void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<con
                              const Axis& h, const Axis& w, const Batch<T>& y, T alpha, bool overwrite) {
   using B = PixelLanesBlocks<T>;
   const Kernels<T>& k = kernels<T>();
-  const Tiles<T>& tiles = k.tiles.neighbours[1];
   const PixelBlocks pixels(N, h.outputs, w.outputs, B::pixels);
   const TapBlocks taps(h, w, pixels, C, B::depth, B::copy);
   const Index task_rows = rows_of_task(M, pixels.count(), B::rows), row_tasks = parts_of(M, task_rows);
 
-  detail::parallel_for(pixels.count() * row_tasks, [&](Index task) {
-    const PixelPanels panels{pixels[task / row_tasks], k.lanes};
-    const PixelBlock& block = panels.block;
-    const Index m = task % row_tasks * task_rows, rows = std::min(task_rows, M - m), width = panels.whole();
-    const Batch<T> out = y.from(block.image, m, block.row, block.column);
+  detail::parallel_for(pixels.count() * row_tasks, [&](Index number) {
+    const PixelBlock block = pixels[number / row_tasks];
+    const Index m = number % row_tasks * task_rows;
     detail::Workspace workspace;
-    T* const packed_a = workspace.take<T>(B::a);  // [tiles of rows, depth, rows of a tile]
-    T* const b = workspace.take<T>(B::b);         // [panels at once, depth, width]
-    T* const c = workspace.take<T>(B::c);         // [panels, rows, width]
+    PixelLanesTask<T> task(k, {block, k.lanes}, std::min(task_rows, M - m),
+                           y.from(block.image, m, block.row, block.column), taps.count() == 1, overwrite, workspace);
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
-    Index offsets[B::depth + gather_ahead], row_of_a[B::depth], row_offsets[B::rows];
-    for (Index r = 0; r < rows; ++r) row_offsets[r] = r * y.c;
-    packed_offsets(B::depth, tiles.rows, row_of_a);
-    Run runs[B::pixels + B::widest];
-    // The result of rows [r, r + n) of a panel goes to y.
-    const auto store = [&](Index j, Index r, Index n) {
-      const Index used = panels.runs(j, y.n, y.h, y.w, runs);
-      store_rows(k, c + j * rows * width + r * panels.width(j), panels.width(j), row_offsets + r, n, runs, used,
-                 out.data, y.w, overwrite);
-    };
-
-    // Where the sum is one block, tiles write straight to y if a panel is contiguous there.
-    const bool one_block = taps.count() == 1;
-    Index direct[B::panels];
-    for (Index j = 0; j < panels.count(); ++j) {
-      const bool contiguous = panels.runs(j, y.n, y.h, y.w, runs) == 1 && y.w == 1 && panels.pixels(j) == width;
-      direct[j] = one_block && contiguous ? runs[0].from : -1;
-    }
+    Index offsets[B::depth + gather_ahead];
     for (Index t = 0; t < taps.count(); ++t) {
       const Taps seen = seen_from(block, taps[t]);
-      const Index depth = seen.count();
       const Laid<const T> laid =
           lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
       laid.offsets(seen.channels, offsets);
-      const T* const next = read_next(x, laid, pixels, taps, task / row_tasks, t);
-      const Index ahead = parts_of(depth, parts_of(rows, tiles.rows));  // channels for each row of tiles
-      // Short sums along whole rows of y; long ones panel by panel, packed by the first tile where it lies in one run.
-      const Index at_once = depth < B::long_sum || rows < B::many_rows ? panels.count() : 1;
-      for (Index begin = 0; begin < panels.count(); begin += at_once) {
-        const Index end = std::min(panels.count(), begin + at_once);
-        const bool one_run = panels.runs(begin, laid.image, laid.row, 1, runs) == 1 && panels.pixels(begin) == width;
-        const bool packing = at_once == 1 && one_run && rows >= tiles.rows;
-        const T* const source = laid.data + runs[0].from;
-        if (!packing) pack_panels(k, laid, offsets, depth, panels, begin, end, runs, b);
-        for (Index r = 0; r < rows; r += tiles.rows) {
-          const Index n = std::min(tiles.rows, rows - r);
-          T* const of_rows = packed_a + r * depth;
-          if (begin == 0) pack_filters(k, a, m + r, n, seen, alpha, of_rows, tiles.rows);
-          for (Index j = begin; j < end; ++j) {
-            const Index wide = panels.width(j), to_row = direct[j] < 0 ? wide : y.c;
-            T* const panel = b + (j - begin) * depth * width;
-            T* const to = direct[j] < 0 ? c + j * rows * width + r * wide : out.data + row_offsets[r] + direct[j];
-            const bool start = direct[j] < 0 ? t == 0 : overwrite;
-            if (next != nullptr) {
-              const T* const soon = at_once > 1 ? next + j * width : end < panels.count() ? source + width : next;
-              prefetch_rows(soon, laid.channel, r / tiles.rows * ahead, ahead, depth, k.lanes);
-            }
-            if (r == 0 && packing) {
-              k.tiles.packing(depth, of_rows, source, offsets, panel, to, to_row, start);
-            } else {
-              k.tiles.neighbours[wide / k.lanes - 1].run(n, depth, of_rows, 0, row_of_a, panel, to, to_row, start);
-            }
-            if (one_block && direct[j] < 0) store(j, r, n);
-          }
-        }
-      }
+      const T* const next = read_next(x, laid, pixels, taps, number / row_tasks, t);
+      task.add_taps(laid, offsets, seen.count(), next, t == 0,
+                    [&](Index r, Index n, T* to) { pack_filters(k, a, m + r, n, seen, alpha, to, task.tiles().rows); });
     }
-    for (Index j = 0; j < panels.count() && !one_block; ++j) store(j, 0, rows);
+    for (Index j = 0; j < task.panels.count() && !task.one_block; ++j) task.store(j, 0, task.rows);
   });
 }
 
