@@ -28,6 +28,7 @@
 #include <unfold/engine/stencil.hpp>
 #include <unfold/engine/filters.hpp>
 #include <unfold/engine/blocks.hpp>
+#include <unfold/engine/phases.hpp>
 #include <unfold/engine/pixel_lanes.hpp>
 #include <unfold/engine/channel_lanes.hpp>
 #include <unfold/engine/channel_phases.hpp>

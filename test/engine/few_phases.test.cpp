@@ -39,7 +39,7 @@ TEST_CASE("The axis of all phases has every element of dy that a phase reads, an
         for (const Index first : {-3, 0}) {
           const Index source = 17, outputs = 4;
           const engine::Axis forward{outputs, source, stride, taps, first, step};
-          const engine::Axis all = engine::axis_of_phases(forward);
+          const engine::Axis all = engine::axis_of_all({forward, true});
           std::vector<bool> read(static_cast<std::size_t>(all.taps));
           for (Index phase = 0; phase < stride; ++phase) {
             const engine::Axis axis = engine::gradient_axis(forward, phase);

@@ -115,10 +115,8 @@ TEMPLATE_TEST_CASE(
   });
 }
 
-TEMPLATE_TEST_CASE(
-    "The products of the taps, added where the taps stand, and all phases together, are "
-    "col2im(a * dy)",
-    "", float, double) {
+TEMPLATE_TEST_CASE("The products of the taps, added where the taps stand, and all phases together are col2im(a * dy)",
+                   "", float, double) {
   using T = TestType;
   const test::ThreadCount one(1);
   for_each_problem([](const test::Problem& problem, const Conv2DGeometry& g, Index group) {
@@ -164,7 +162,7 @@ TEMPLATE_TEST_CASE(
       if (engine::has_few_phases(channels, of_dx.height(), of_dx.width(), of_dx.x)) {
         check_phases(engine::gradient_few_rows<T>);
       }
-      if (engine::ChannelPhases<T>(g.N, channels, of_dx.height(), of_dx.width()).channels > 0) {
+      if (engine::ChannelPhases<T>(g.N, channels, {of_dx.height(), true}, {of_dx.width(), true}).channels > 0) {
         check_phases(engine::gradient_in_channel_lanes<T>);
       }
     }

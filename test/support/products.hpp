@@ -66,6 +66,8 @@ inline std::vector<Problem> product_problems() {
                   .dilation = {3, 1}});
   list.push_back(
       {.name = "phases_of_rows_alone", .x = {1, 3, 33, 9}, .out_channels = 8, .kernel = {7, 1}, .stride = {4, 1}});
+  list.push_back(
+      {.name = "phases_of_one_tap", .x = {1, 5, 1, 6385}, .out_channels = 2, .kernel = {1, 1}, .stride = {1, 16}});
   list.push_back({.name = "phases_of_many_channels",
                   .x = {3, 70, 7, 9},
                   .out_channels = 150,

@@ -19,11 +19,18 @@ struct ChannelLanesBlocks {
   static constexpr Index c = (Index{1} << 20) / unit + widest * pixels;
   static constexpr Index rows = (Index{1} << 20) / unit / pixels;  // filters of a task
   static constexpr Index copy = (Index{3} << 19) / unit;
-  static constexpr Index l1 = 16384 / unit;      // of what the first-level cache should hold
-  static constexpr Index part = depth * widest;  // at least one channel of any block
-  static constexpr Index phases = 16;            // of an input gradient, at most
+  static constexpr Index l1 = 16384 / unit;                                // of what the first-level cache should hold
+  static constexpr Index phases = 16;                                      // of an input gradient, at most
+  static constexpr Index part = std::max(depth, phases* pixels) * widest;  // a channel of any block; a row of dx
   static_assert((b + part + c + copy + 2 * widest) * unit + 4096 <= workspace_bytes, "the blocks fit the workspace");
 };
+
+/// Whether M filters fill most of the lanes.
+template <class T>
+bool fill_lanes(Index M) {
+  const Index lanes = kernels<T>().lanes;
+  return M > Kernels<T>::most_few_rows && parts_of(M, lanes) * lanes * 5 <= M * 7;
+}
 
 /// The taps of a block in the order of the tiles: kernel columns, then kernel rows, then channels, so that those which
 /// find the source at a row of pixels are one stretch for each kernel column.
@@ -95,15 +102,30 @@ Index tile_columns(const Tiles<T>& tiles, const Axis& w, Index columns) {
   return best;
 }
 
+/// The pixels of a tile: some of a row, or the rows of two images, where they have room in it.
+struct RowTile {
+  Index images, columns;
+
+  template <class T>
+  RowTile(const Tiles<T>& tiles, const Axis& w) : images(1), columns(w.outputs) {
+    if (2 * columns <= tiles.rows && tiles.of_height[2 * columns] != nullptr) {
+      images = 2;
+    } else {
+      columns = tile_columns(tiles, w, columns);
+    }
+  }
+};
+
 /// Adds to, or starts, the sums of one row of pixels, of one image or of two neighbours: sums [images, columns, wide].
 template <class T>
-void sum_row(const Tiles<T>& tiles, const Taps& taps, const Laid<const T>& laid, const Index* offsets, const T* row,
-             Index r, Index images, Index columns, Index columns_of_tile, const T* b, Index wide, T* sums, bool first) {
+void sum_row(const Tiles<T>& tiles, const RowTile& tile, const Taps& taps, const Laid<const T>& laid,
+             const Index* offsets, const T* row, Index r, Index images, const T* b, Index wide, T* sums, bool first) {
+  const Index columns = taps.w.outputs;
   const TapOrder order(taps);
   const Reached kh(taps.h, r, 1);
   const bool joined = kh.first == 0 && kh.end == taps.h.taps;  // the stretches of all kernel columns are one
-  for (Index begin = 0; begin < columns; begin += columns_of_tile) {
-    const Index n = std::min(columns_of_tile, columns - begin);
+  for (Index begin = 0; begin < columns; begin += tile.columns) {
+    const Index n = std::min(tile.columns, columns - begin);
     const Reached kw(taps.w, begin, n);
     bool overwrite = first;
     for (Index j = kw.first; j < kw.end && kh.first < kh.end; j += joined ? kw.end - kw.first : 1) {
@@ -184,16 +206,14 @@ void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<c
       for (Index m = 0; m < rows; m += width) {
         const Index wide = rows - m > k.lanes ? width : k.lanes;
         const Tiles<T>& tiles = k.tiles.neighbours[wide / k.lanes - 1];
-        const bool pairs = 2 * block.columns <= tiles.rows && tiles.of_height[2 * block.columns] != nullptr;
-        const Index most_images = pairs ? 2 : 1;  // of a tile
-        const Index tile = pairs ? block.columns : tile_columns(tiles, seen.w, block.columns);
+        const RowTile tile(tiles, seen.w);
         pack_filters_in_order(k, a, m_begin + m, std::min(wide, rows - m), seen, alpha, places, B::l1, part, b, wide);
         for (Index r = 0; r < block.rows; ++r) {
-          for (Index n = 0; n < block.images; n += most_images) {
-            const Index images = std::min(most_images, block.images - n);
+          for (Index n = 0; n < block.images; n += tile.images) {
+            const Index images = std::min(tile.images, block.images - n);
             T* const sums = c + m * count + (r * block.images + n) * block.columns * wide;
-            sum_row(tiles, seen, laid, offsets, laid.data + n * laid.image + r * laid.row, r, images, block.columns,
-                    tile, b, wide, sums, t == 0);
+            sum_row(tiles, tile, seen, laid, offsets, laid.data + n * laid.image + r * laid.row, r, images, b, wide,
+                    sums, t == 0);
             if (t + 1 < taps.count()) continue;
             for (Index i = 0; i < images; ++i) {
               store_columns(k, sums + i * block.columns * wide, block.columns, wide, std::min(wide, rows - m),

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <unfold/engine/few_channels.hpp>
+#include <unfold/engine/phases.hpp>
 
 namespace unfold::engine {
 
@@ -17,14 +18,14 @@ struct PhaseBlocks {
   Index line, sums;  // of sums: a line, and the lines of a phase and channel
   Index channels;    // none, if the blocks do not fit
 
-  PhaseBlocks(Index C, const Axis& forward_h, const Axis& forward_w, Index lanes)
-      : h(axis_of_phases(forward_h)), w(axis_of_phases(forward_w)), pixels(1, h.outputs, w.outputs, B::pixels) {
+  PhaseBlocks(Index C, const Phases& rows, const Phases& columns, Index lanes)
+      : h(axis_of_all(rows)), w(axis_of_all(columns)), pixels(1, h.outputs, w.outputs, B::pixels) {
     const Index in_vectors = parts_of(pixels.columns, lanes) * lanes, laid_row = w.length(pixels.columns);
     in_one = laid_row < in_vectors;
     line = in_one ? laid_row : in_vectors;
     sums = pixels.rows * line + lanes;
     const Index copy = laid_size(h.part(0, pixels.rows, 0, h.taps), w.part(0, pixels.columns, 0, w.taps));
-    const bool fits = forward_h.stride * forward_w.stride * C * sums <= 2 * B::copy;
+    const bool fits = rows.count() * columns.count() * C * sums <= 2 * B::copy;
     channels = fits ? std::min(B::depth / (h.taps * w.taps), B::copy / copy) : 0;
   }
 };
@@ -33,23 +34,17 @@ struct PhaseBlocks {
 template <class T>
 bool has_few_phases(Index C, const Axis& h, const Axis& w, const Batch<T>& dx) {
   return C <= Kernels<T>::most_few_rows && h.stride * w.stride > 1 && dx.w == 1 &&
-         PhaseBlocks<T>(C, h, w, kernels<T>().lanes).channels > 0;
+         PhaseBlocks<T>(C, {h, true}, {w, true}, kernels<T>().lanes).channels > 0;
 }
 
-/// Where the taps of a phase find dy, which is laid out for the axes of all phases; returns how many they are.
+/// Where the taps of a phase find dy, in the order of pack_filters.
 template <class T>
-Index phase_offsets(const Laid<T>& laid, Index channels, const Axis& all_h, const Axis& all_w, const Axis& h,
-                    const Axis& w, Index* to) {
-  Index depth = 0;
-  for (Index c = 0; c < channels; ++c) {
-    for (Index p = 0; p < h.taps; ++p) {
-      for (Index q = 0; q < w.taps; ++q) {
-        to[depth++] =
-            c * laid.channel + laid.offset(h.first + p * h.step - all_h.first, w.first + q * w.step - all_w.first);
-      }
+void phase_offsets(const Laid<T>& laid, const Taps& phase, Index* to) {
+  for (Index c = 0; c < phase.channels; ++c) {
+    for (Index i = 0; i < phase.h.taps; ++i) {
+      for (Index j = 0; j < phase.w.taps; ++j) *to++ = c * laid.channel + offset_of_phase(laid, phase, i, j);
     }
   }
-  return depth;
 }
 
 /// dx = or += the sum over m and the taps and outputs that read it of a(c, m, tap) * dy(n, m, output), for few channels
@@ -59,7 +54,8 @@ void gradient_few_rows(const Filters<const T>& a, Index C, const Batch<const T>&
                        const Axis& w, const Batch<T>& dx, bool overwrite) {
   using B = FewChannelsBlocks<T>;
   const Kernels<T>& k = kernels<T>();
-  const PhaseBlocks<T> blocks(C, h, w, k.lanes);
+  const Phases phases_h{h, true}, phases_w{w, true};
+  const PhaseBlocks<T> blocks(C, phases_h, phases_w, k.lanes);
   const PixelBlocks& pixels = blocks.pixels;
   detail::parallel_for(N * pixels.count(), [&](Index task) {
     const PixelBlock block = pixels[task % pixels.count()];
@@ -69,6 +65,8 @@ void gradient_few_rows(const Filters<const T>& a, Index C, const Batch<const T>&
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
     T* const sums = workspace.take<T>(2 * B::copy);  // [phases of rows, C, phases of columns, lines]
     Index offsets[B::depth + gather_ahead];
+    const Index row = block.row * h.stride, rows = std::min(block.rows * h.stride, h.source - row);
+    const Index column = block.column * w.stride, columns = std::min(block.columns * w.stride, w.source - column);
     const Index lines = blocks.in_one ? 1 : block.rows;
     const Index length = blocks.in_one ? (block.rows - 1) * blocks.line + block.columns : block.columns;
     for (Index m = 0; m < M; m += blocks.channels) {
@@ -78,28 +76,24 @@ void gradient_few_rows(const Filters<const T>& a, Index C, const Batch<const T>&
                        blocks.w.part(block.column, block.columns, 0, blocks.w.taps), copy);
       for (Index i = 0; i < h.stride; ++i) {
         for (Index j = 0; j < w.stride; ++j) {
-          const Axis hp = gradient_axis(h, i), wp = gradient_axis(w, j);
+          const Taps phase{phases_h.part(i, row, row + rows), phases_w.part(j, column, column + columns), m, channels};
           T* const c = sums + (i * C * w.stride + j) * blocks.sums;
           const Index c_row = w.stride * blocks.sums;
-          if (hp.taps * wp.taps == 0) {
+          if (phase.count() == 0) {
             for (Index r = 0; r < C; ++r) std::fill_n(c + r * c_row, blocks.sums, T(0));
             continue;
           }
-          const Index depth = phase_offsets(laid, channels, blocks.h, blocks.w, hp, wp, offsets);
-          pack_filters(k, a, 0, C, Taps{hp, wp, m, channels}, T(1), packed, C);
-          k.few_rows[C - 1](depth, packed, copy, offsets, length, lines, laid.row, c, c_row, blocks.line, m == 0,
-                            false);
+          phase_offsets(laid, phase, offsets);
+          pack_filters(k, a, 0, C, phase, T(1), packed, C);
+          k.few_rows[C - 1](phase.count(), packed, copy, offsets, length, lines, laid.row, c, c_row, blocks.line,
+                            m == 0, false);
         }
       }
     }
-    const Index first = block.column * w.stride, columns = std::min(block.columns * w.stride, w.source - first);
-    for (Index i = 0; i < h.stride; ++i) {
+    for (Index r = 0; r < rows; ++r) {
       for (Index c = 0; c < C; ++c) {
-        const T* const of_row = sums + (i * C + c) * w.stride * blocks.sums;
-        for (Index r = 0; r < block.rows && (block.row + r) * h.stride + i < h.source; ++r) {
-          k.interleave(of_row + r * blocks.line, blocks.sums, w.stride,
-                       dx.from(image, c, (block.row + r) * h.stride + i, first).data, columns, overwrite);
-        }
+        const T* const from = sums + (r % h.stride * C + c) * w.stride * blocks.sums + r / h.stride * blocks.line;
+        k.interleave(from, blocks.sums, w.stride, dx.from(image, c, row + r, column).data, columns, overwrite);
       }
     }
   });

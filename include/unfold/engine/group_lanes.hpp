@@ -4,6 +4,7 @@
 #pragma once
 
 #include <unfold/engine/contract.hpp>
+#include <unfold/engine/phases.hpp>
 
 namespace unfold::engine {
 
@@ -19,40 +20,6 @@ struct GroupLanesBlocks {
   static_assert((turned + filters + taps * most_lanes<T>)*unit + 4096 <= workspace_bytes,
                 "the blocks fit the workspace");
 };
-
-/// The stencils that together make an axis of a result: one, or for an input gradient one for each phase of the
-/// strides, which makes the results phase, phase + count(), ...
-struct Phases {
-  Axis forward;
-  bool gradient;
-
-  Index count() const { return gradient ? forward.stride : 1; }
-  Index results() const { return gradient ? forward.source : forward.outputs; }
-  Index source() const { return gradient ? forward.outputs : forward.source; }
-  /// The part of a phase that makes results in [begin, end); count() divides `begin`.
-  Axis part(Index phase, Index begin, Index end) const {
-    const Axis axis = gradient ? gradient_axis(forward, phase) : forward;
-    return axis.part(begin / count(), parts_of(std::max<Index>(0, end - begin - phase), count()), 0, axis.taps);
-  }
-};
-
-/// The elements [first, first + count) of an axis.
-struct Span {
-  Index first, count;
-};
-
-/// What the results [begin, end) read of the source and its padding.
-inline Span read_by(const Phases& phases, Index begin, Index end) {
-  Index first = 0, last = -1;
-  for (Index i = 0; i < phases.count(); ++i) {
-    const Axis a = phases.part(i, begin, end);
-    if (a.taps == 0 || a.outputs == 0) continue;
-    const Index low = a.lowest(), high = low + (a.outputs - 1) * a.stride + a.reach();
-    const bool none = last < first;
-    first = none ? low : std::min(first, low), last = none ? high : std::max(last, high);
-  }
-  return {first, last + 1 - first};
-}
 
 /// The elements that a block of result rows takes turned, source and result, for M results and C source channels.
 template <class T>

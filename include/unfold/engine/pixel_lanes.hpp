@@ -120,7 +120,6 @@ struct PixelLanesTask {
 
   /// Where the sum is one block, tiles write straight to `out` if a panel is contiguous there.
   void find_places() {
-    packed_offsets(B::depth, tiles().rows, row_of_a);
     for (Index r = 0; r < rows; ++r) row_offsets[r] = r * out.c;
     for (Index j = 0; j < panels.count(); ++j) {
       const bool contiguous =
@@ -157,6 +156,7 @@ struct PixelLanesTask {
   void add_taps(const Laid<const T>& laid, const Index* offsets, Index depth, const T* next, bool first,
                 const PackRows& pack_rows) {
     const Index height = tiles().rows, width = panels.whole(), count = panels.count();
+    if (first) packed_offsets(depth, height, row_of_a);           // the first block is the deepest
     const Index ahead = parts_of(depth, parts_of(rows, height));  // channels for each row of tiles
     const Index at_once = depth < B::long_sum || rows < B::many_rows ? count : 1;
     for (Index begin = 0; begin < count; begin += at_once) {

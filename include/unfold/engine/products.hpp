@@ -49,12 +49,8 @@ Index groups_at_once(const Conv2DGeometry& g) {
 /// besides.
 template <FloatOrDouble T>
 bool in_channel_lanes(Index M, Index C, const Axis& h, const Axis& w) {
-  const Index taps = h.taps * w.taps, lanes = kernels<T>().lanes;
-  return M > Kernels<T>::most_few_rows &&
-         C * taps >= (taps == 1 ? 512
-                      : C > 3   ? 64
-                                : 288) &&
-         parts_of(M, lanes) * lanes * 5 <= M * 7;
+  const Index taps = h.taps * w.taps, long_sum = taps == 1 ? 512 : C > 3 ? 64 : 288;
+  return C * taps >= long_sum && fill_lanes<T>(M);
 }
 
 /// The form of `convolve` for M filters of C channels.
@@ -132,8 +128,8 @@ bool scatters(const Patches<T>& dx, Index M) {
 
 /// dx = or += col2im(a [K, M] * dy [M, P]).
 ///
-/// At stride 1 this is a convolution of dy with the turned filters, at stride s one for each of the s*s phases. Where
-/// those would mostly multiply padding, the products of the taps are added one by one.
+/// At stride 1 this is a convolution of dy with the turned filters, at stride s one for each of the s*s phases, all
+/// together where they fit. Where those would mostly multiply padding, the products of the taps are added one by one.
 template <FloatOrDouble T>
 void input_gradient(const Strided<const T>& a, const Batch<const T>& dy, Index M, const Patches<T>& dx,
                     bool overwrite) {

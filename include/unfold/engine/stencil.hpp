@@ -111,21 +111,6 @@ inline Axis gradient_axis(const Axis& forward, Index phase) {
   return axis;
 }
 
-/// What all phases of an axis of the input gradient read: a kernel as dense as their taps span, for as many outputs as
-/// the longest has.
-inline Axis axis_of_phases(const Axis& forward) {
-  Axis all{gradient_axis(forward, 0).outputs, forward.outputs, 1, 0, 0, 1};
-  for (Index phase = 0; phase < forward.stride; ++phase) {
-    const Axis axis = gradient_axis(forward, phase);
-    if (axis.taps == 0) continue;
-    const Index first = all.taps == 0 ? axis.lowest() : std::min(all.first, axis.lowest());
-    const Index end = std::max(all.first + all.taps, axis.lowest() + axis.reach() + 1);
-    all.taps = (all.taps == 0 ? axis.lowest() + axis.reach() + 1 : end) - first;
-    all.first = first;
-  }
-  return all;
-}
-
 /// Source elements laid out for runs: output (n, oh, ow) under tap (i, j) of channel c reads
 /// data[c*channel + offset(i, j) + n*image + oh*row + ow].
 template <class T>
