@@ -104,10 +104,10 @@ Index tile_columns(const Tiles<T>& tiles, const Axis& w, Index columns) {
 
 /// The pixels of a tile: some of a row, or the rows of two images, where they have room in it.
 struct RowTile {
-  Index images, columns;
+  Index images = 1, columns;
 
   template <class T>
-  RowTile(const Tiles<T>& tiles, const Axis& w) : images(1), columns(w.outputs) {
+  RowTile(const Tiles<T>& tiles, const Axis& w) : columns(w.outputs) {
     if (2 * columns <= tiles.rows && tiles.of_height[2 * columns] != nullptr) {
       images = 2;
     } else {
