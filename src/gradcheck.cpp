@@ -5,6 +5,7 @@
 #include "usage.hpp"
 
 #include <unfold/core/random.hpp>
+#include <unfold/instances.hpp>
 #include <unfold/nn/batch_norm.hpp>
 #include <unfold/nn/conv2d.hpp>
 #include <unfold/nn/dense.hpp>

@@ -19,6 +19,8 @@ template class SoftmaxCrossEntropy<double>;
 
 namespace engine {
 
+template Index groups_at_once<float>(const Conv2DGeometry&);
+template Index groups_at_once<double>(const Conv2DGeometry&);
 template void forward(const Strided<const float>&, Index, const Patches<const float>&, const Batch<float>&, float,
                       bool);
 template void forward(const Strided<const double>&, Index, const Patches<const double>&, const Batch<double>&, double,

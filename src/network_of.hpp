@@ -4,6 +4,7 @@
 
 #include "network.hpp"
 
+#include <unfold/instances.hpp>
 #include <unfold/io/checkpoint.hpp>
 #include <unfold/nn/loss.hpp>
 #include <unfold/nn/sequential.hpp>

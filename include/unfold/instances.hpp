@@ -22,6 +22,8 @@ extern template class SoftmaxCrossEntropy<double>;
 
 namespace engine {
 
+extern template Index groups_at_once<float>(const Conv2DGeometry&);
+extern template Index groups_at_once<double>(const Conv2DGeometry&);
 extern template void forward(const Strided<const float>&, Index, const Patches<const float>&, const Batch<float>&,
                              float, bool);
 extern template void forward(const Strided<const double>&, Index, const Patches<const double>&, const Batch<double>&,
