@@ -159,6 +159,9 @@ TEMPLATE_TEST_CASE("The products of the taps, added where the taps stand, and al
         CHECK_THAT(dx, equals(expected));
       };
       if (g.SH * g.SW == 1) continue;
+      if (overwrite && engine::makes_one_phase(of_dx.height(), of_dx.width(), of_dx.x)) {
+        check_phases(engine::gradient_in_pixel_lanes<T>);
+      }
       if (engine::has_few_phases(channels, of_dx.height(), of_dx.width(), of_dx.x)) {
         check_phases(engine::gradient_few_rows<T>);
       }
@@ -175,7 +178,7 @@ TEMPLATE_TEST_CASE("The problems of the products reach every form of them", "", 
     return form == engine::convolve_few_rows<T> ? 0 : form == engine::convolve_in_channel_lanes<T> ? 1 : 2;
   };
   Index forward[3] = {}, backward[3] = {}, few_dots = 0, contractions = 0, scattered = 0, empty_phases = 0,
-        few_phases = 0, channel_phases = 0;
+        few_phases = 0, one_phase = 0, channel_phases = 0;
   for_each_problem([&](const test::Problem&, const Conv2DGeometry& g, Index) {
     const Index M = g.OC / g.G, C = g.IC / g.G;
     const Patches<T> dx{{}, g};
@@ -187,6 +190,7 @@ TEMPLATE_TEST_CASE("The problems of the products reach every form of them", "", 
     }
     const engine::Batch<T> any{nullptr, 0, 0, 0, 1};
     few_phases += engine::has_few_phases(C, dx.height(), dx.width(), any);
+    one_phase += engine::has_one_phase(dx.height(), dx.width(), any);
     channel_phases += engine::has_channel_phases(C, M, dx.height(), dx.width(), any);
     for (Index i = 0; i < g.SH; ++i) {
       for (Index j = 0; j < g.SW; ++j) {
@@ -201,5 +205,5 @@ TEMPLATE_TEST_CASE("The problems of the products reach every form of them", "", 
     CHECK(backward[form] > 0);
   }
   CHECK((few_dots > 0 && contractions > 0));
-  CHECK((scattered > 0 && empty_phases > 0 && few_phases > 0 && channel_phases > 0));
+  CHECK((scattered > 0 && empty_phases > 0 && few_phases > 0 && one_phase > 0 && channel_phases > 0));
 }

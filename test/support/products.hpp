@@ -68,6 +68,19 @@ inline std::vector<Problem> product_problems() {
       {.name = "phases_of_rows_alone", .x = {1, 3, 33, 9}, .out_channels = 8, .kernel = {7, 1}, .stride = {4, 1}});
   list.push_back(
       {.name = "phases_of_one_tap", .x = {1, 5, 1, 6385}, .out_channels = 2, .kernel = {1, 1}, .stride = {1, 16}});
+  list.push_back({.name = "one_phase_of_long_sums",
+                  .x = {2, 40, 25, 33},
+                  .out_channels = 270,
+                  .kernel = {1, 1},
+                  .stride = {2, 2}});
+  list.push_back(
+      {.name = "one_phase_of_rows", .x = {3, 17, 8, 70}, .out_channels = 9, .kernel = {1, 1}, .stride = {3, 1}});
+  list.push_back(
+      {.name = "one_phase_of_columns", .x = {2, 16, 5, 24}, .out_channels = 30, .kernel = {1, 1}, .stride = {1, 3}});
+  list.push_back(
+      {.name = "one_phase_of_a_long_row", .x = {1, 6, 2, 1101}, .out_channels = 7, .kernel = {1, 1}, .stride = {2, 2}});
+  list.push_back(
+      {.name = "one_phase_of_a_column", .x = {6, 15, 21, 1}, .out_channels = 8, .kernel = {1, 1}, .stride = {2, 2}});
   list.push_back({.name = "phases_of_many_channels",
                   .x = {3, 70, 7, 9},
                   .out_channels = 150,

@@ -25,6 +25,11 @@ struct PixelLanesBlocks {
   static_assert((a + b + c + copy + 2 * widest) * unit + 4096 <= workspace_bytes, "the blocks fit the workspace");
 };
 
+/// The image in which results stand `rows` and `columns` apart, zeros filling the rest of its height x width pixels.
+struct Spread {
+  Index rows, columns, height, width;
+};
+
 /// The M rows of each of `pixel_blocks` blocks are cut into tasks: enough for many threads, while a task has still 256
 /// rows or so, and at most `most` rows each.
 constexpr Index rows_of_task(Index M, Index pixel_blocks, Index most) {
@@ -96,6 +101,7 @@ struct PixelLanesTask {
   Index rows;
   Batch<T> out;
   bool one_block, overwrite;  // the sum is one block of taps; out is overwritten
+  const Spread* spread;       // of the results in `out`; nullptr: they are alone there
   T* packed_a;                // [tiles of rows, depth, rows of a tile]
   T* b;                       // [panels at once, depth, width]
   T* c;                       // [panels, rows, width]
@@ -103,13 +109,14 @@ struct PixelLanesTask {
   Run runs[B::pixels + B::widest];
 
   PixelLanesTask(const Kernels<T>& kernels, const PixelPanels& all, Index filters, const Batch<T>& y, bool at_once,
-                 bool overwritten, detail::Workspace& workspace)
+                 bool overwritten, const Spread* spreading, detail::Workspace& workspace)
       : k(kernels),
         panels(all),
         rows(filters),
         out(y),
         one_block(at_once),
         overwrite(overwritten),
+        spread(spreading),
         packed_a(workspace.take<T>(B::a)),
         b(workspace.take<T>(B::b)),
         c(workspace.take<T>(B::c)) {
@@ -118,21 +125,52 @@ struct PixelLanesTask {
 
   const Tiles<T>& tiles() const { return k.tiles.neighbours[1]; }
 
-  /// Where the sum is one block, tiles write straight to `out` if a panel is contiguous there.
+  /// Where the sum is one block, tiles write straight to `out` if a panel is contiguous there, and nothing between.
   void find_places() {
     for (Index r = 0; r < rows; ++r) row_offsets[r] = r * out.c;
     for (Index j = 0; j < panels.count(); ++j) {
       const bool contiguous =
           panels.runs(j, out.n, out.h, out.w, runs) == 1 && out.w == 1 && panels.pixels(j) == panels.whole();
-      direct[j] = one_block && contiguous ? runs[0].from : -1;
+      direct[j] = one_block && contiguous && spread == nullptr ? runs[0].from : -1;
     }
   }
 
   /// The sums of rows [r, r + n) of a panel go to `out`.
   void store(Index j, Index r, Index n) {
+    if (spread != nullptr) return store_spread(j, r, n);
     const Index used = panels.runs(j, out.n, out.h, out.w, runs), wide = panels.width(j);
     store_rows(k, c + j * rows * panels.whole() + r * wide, wide, row_offsets + r, n, runs, used, out.data, out.w,
                overwrite);
+  }
+
+  /// to[i * step] = from[i] for i < count, 0 elsewhere in [0, n). `line` is scratch of B::widest, and as many zeros.
+  void spread_row(const T* from, Index count, Index step, T* line, T* to, Index n) const {
+    if (step == 2) {
+      std::copy_n(from, count, line);
+      return k.interleave(line, B::widest, step, to, n, true);
+    }
+    std::fill_n(to, n, T(0));
+    for (Index i = 0; i < count; ++i) to[i * step] = from[i];
+  }
+
+  /// `store`, and the zeros to the right of the sums and below.
+  void store_spread(Index j, Index r, Index n) const {
+    const PixelBlock& block = panels.block;
+    const Index wide = panels.width(j), pixels = panels.pixels(j), dx_row = out.h / spread->rows;
+    T line[2 * B::widest] = {};
+    for (Index at = 0, count = 0; at < pixels; at += count) {
+      const Index pixel = j * panels.whole() + at, column = pixel % block.columns;
+      const Index row = pixel / block.columns % block.rows, image = pixel / block.columns / block.rows;
+      count = std::min(pixels - at, block.columns - column);
+      const Index dx_rows = std::min(spread->rows, spread->height - (block.row + row) * spread->rows);
+      const Index dx_columns =
+          std::min(count * spread->columns, spread->width - (block.column + column) * spread->columns);
+      for (Index i = r; i < r + n; ++i) {
+        T* const to = out.data + image * out.n + i * out.c + row * out.h + column * out.w;
+        spread_row(c + j * rows * panels.whole() + i * wide + at, count, spread->columns, line, to, dx_columns);
+        for (Index h = 1; h < dx_rows; ++h) std::fill_n(to + h * dx_row, dx_columns, T(0));
+      }
+    }
   }
 
   /// The rows [r, r + n) of a panel, which is packed on the way where it lies at `source`.
@@ -182,10 +220,11 @@ struct PixelLanesTask {
 };
 
 /// y(n, m, oh, ow) = or += alpha * sum over c and taps of a(m, c, tap) * x(n, c, oh, ow under the tap).
-/// y has M channels and h.outputs x w.outputs pixels, x has C channels.
+/// y has M channels and h.outputs x w.outputs pixels, x has C channels. Where they are spread, y's pixels are one phase
+/// of an image whose rows have no gaps, and all of that is overwritten.
 template <FloatOrDouble T>
-void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C,
-                             const Axis& h, const Axis& w, const Batch<T>& y, T alpha, bool overwrite) {
+void convolve_and_spread(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C, const Axis& h,
+                         const Axis& w, const Batch<T>& y, T alpha, bool overwrite, const Spread* spread) {
   using B = PixelLanesBlocks<T>;
   const Kernels<T>& k = kernels<T>();
   const PixelBlocks pixels(N, h.outputs, w.outputs, B::pixels);
@@ -197,7 +236,8 @@ void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<con
     const Index m = number % row_tasks * task_rows;
     detail::Workspace workspace;
     PixelLanesTask<T> task(k, {block, k.lanes}, std::min(task_rows, M - m),
-                           y.from(block.image, m, block.row, block.column), taps.count() == 1, overwrite, workspace);
+                           y.from(block.image, m, block.row, block.column), taps.count() == 1, overwrite, spread,
+                           workspace);
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
     Index offsets[B::depth + gather_ahead];
     for (Index t = 0; t < taps.count(); ++t) {
@@ -211,6 +251,35 @@ void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<con
     }
     for (Index j = 0; j < task.panels.count() && !task.one_block; ++j) task.store(j, 0, task.rows);
   });
+}
+
+template <FloatOrDouble T>
+void convolve_in_pixel_lanes(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C,
+                             const Axis& h, const Axis& w, const Batch<T>& y, T alpha, bool overwrite) {
+  convolve_and_spread(a, M, x, N, C, h, w, y, alpha, overwrite, nullptr);
+}
+
+/// Whether gradient_in_pixel_lanes can run: a single tap at a stride, without padding before it, makes one phase of dx,
+/// and all else is zero.
+template <class T>
+bool makes_one_phase(const Axis& h, const Axis& w, const Batch<T>& dx) {
+  return h.taps * w.taps == 1 && h.first == 0 && w.first == 0 && h.stride * w.stride > 1 && dx.w == 1;
+}
+
+/// Whether it is of use besides. Images of few pixels are better off with the channels in the lanes.
+template <class T>
+bool has_one_phase(const Axis& h, const Axis& w, const Batch<T>& dx) {
+  return makes_one_phase(h, w, dx) && h.outputs * w.outputs >= 8 * kernels<T>().lanes;
+}
+
+/// dx(n, c, SH*oh, SW*ow) = sum over m of a(c, m) * dy(n, m, oh, ow), all other elements of dx = 0: never adds. The
+/// axes are those of the forward stencil, from dx to dy; dx has C channels, dy has M.
+template <FloatOrDouble T>
+void gradient_in_pixel_lanes(const Filters<const T>& a, Index C, const Batch<const T>& dy, Index N, Index M,
+                             const Axis& h, const Axis& w, const Batch<T>& dx, bool /*overwrite*/) {
+  const Batch<T> phase{dx.data, dx.n, dx.c, h.stride * dx.h, w.stride * dx.w};
+  const Spread spread{h.stride, w.stride, h.source, w.source};
+  convolve_and_spread(a, C, dy, N, M, gradient_axis(h, 0), gradient_axis(w, 0), phase, T(1), true, &spread);
 }
 
 }  // namespace unfold::engine

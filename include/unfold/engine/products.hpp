@@ -147,6 +147,9 @@ void input_gradient(const Strided<const T>& a, const Batch<const T>& dy, Index M
   if (has_few_phases(dx.channels(), h, w, dx.x)) {
     return gradient_few_rows(filters, dx.channels(), dy, g.N, M, h, w, dx.x, overwrite);
   }
+  if (overwrite && has_one_phase(h, w, dx.x)) {
+    return gradient_in_pixel_lanes(filters, dx.channels(), dy, g.N, M, h, w, dx.x, overwrite);
+  }
   if (has_channel_phases(dx.channels(), M, h, w, dx.x)) {
     return gradient_in_channel_lanes(filters, dx.channels(), dy, g.N, M, h, w, dx.x, overwrite);
   }

@@ -166,9 +166,11 @@ struct Interleave {
         high = overwrite ? b : high + b;
       }
     }
-    for (; i < n; ++i) {
-      const T value = rows[i % step * row + i / step];
-      to[i] = overwrite ? value : to[i] + value;
+    const Index done = i;  // whole steps
+    for (Index j = 0; j < step; ++j, rows += row) {
+      for (Index at = done + j, r = done / step; at < n; at += step, ++r) {
+        to[at] = overwrite ? rows[r] : to[at] + rows[r];
+      }
     }
   }
 };
