@@ -137,8 +137,8 @@ TEMPLATE_TEST_CASE("Any number of rows is multiplied by tiles that read no row b
   }
 }
 
-TEMPLATE_TEST_CASE("A tile that packs b multiplies the same bits as one that finds it packed, and leaves it so", "",
-                   float, double) {
+TEMPLATE_TEST_CASE("A tile that packs b, or asks for what is read soon, multiplies the same bits as one that finds it",
+                   "", float, double) {
   using T = TestType;
   for (const auto& set : test::kernel_sets<T>()) {
     const auto& tiles = set.kernels.tiles.neighbours[1];
@@ -158,9 +158,15 @@ TEMPLATE_TEST_CASE("A tile that packs b multiplies the same bits as one that fin
       for (const bool overwrite : {true, false}) {
         CAPTURE(set.name, depth, overwrite);
         Buffer<T> c = start, expected = start;
-        set.kernels.tiles.packing(depth, a.data(), source.data(), offsets.data(), packed.data(), c.data(), c_row,
+        set.kernels.tiles.packing(depth, a.data(), source.data(), offsets.data(), 0, packed.data(), c.data(), c_row,
                                   overwrite);
         tiles.run(rows, depth, a.data(), 0, packed_rows.data(), b.data(), expected.data(), c_row, overwrite);
+        CHECK(test::differences(packed, b) == 0);
+        CHECK(test::differences(c, expected) == 0);
+
+        c = start;
+        set.kernels.tiles.prefetching(depth, a.data(), source.data(), offsets.data(), 1, packed.data(), c.data(), c_row,
+                                      overwrite);
         CHECK(test::differences(packed, b) == 0);
         CHECK(test::differences(c, expected) == 0);
       }

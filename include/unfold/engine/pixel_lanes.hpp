@@ -173,14 +173,16 @@ struct PixelLanesTask {
     }
   }
 
-  /// The rows [r, r + n) of a panel, which is packed on the way where it lies at `source`.
-  void multiply(Index j, Index r, Index n, Index depth, const T* source, const Index* offsets, T* panel, bool first) {
+  /// The rows [r, r + n) of a panel. With a tile of rows comes what else is to be done: the panel is packed from
+  /// `source`, or what is read soon is asked for there, at the offsets of a part of the depth.
+  void multiply(Index j, Index r, Index n, Index depth, PanelTileFunction<T> panel_tile, const T* source,
+                const Index* offsets, Index slower, T* panel, bool first) {
     const Index wide = panels.width(j), to_row = direct[j] < 0 ? wide : out.c;
     T* const to = direct[j] < 0 ? c + j * rows * panels.whole() + r * wide : out.data + row_offsets[r] + direct[j];
     const bool start = direct[j] < 0 ? first : overwrite;
     const T* const of_rows = packed_a + r * depth;
-    if (source != nullptr) {
-      k.tiles.packing(depth, of_rows, source, offsets, panel, to, to_row, start);
+    if (panel_tile != nullptr) {
+      panel_tile(depth, of_rows, source, offsets, slower, panel, to, to_row, start);
     } else {
       k.tiles.neighbours[wide / k.lanes - 1].run(n, depth, of_rows, 0, row_of_a, panel, to, to_row, start);
     }
@@ -194,8 +196,10 @@ struct PixelLanesTask {
   void add_taps(const Laid<const T>& laid, const Index* offsets, Index depth, const T* next, bool first,
                 const PackRows& pack_rows) {
     const Index height = tiles().rows, width = panels.whole(), count = panels.count();
-    if (first) packed_offsets(depth, height, row_of_a);           // the first block is the deepest
-    const Index ahead = parts_of(depth, parts_of(rows, height));  // channels for each row of tiles
+    if (first) packed_offsets(depth, height, row_of_a);  // the first block is the deepest
+    const Index tiles_high = parts_of(rows, height), ahead = parts_of(depth, tiles_high);  // channels for each
+    Index slower = 1;  // so many times as a tile goes along its depth, it may go along what is read soon
+    while (tiles_high >> (slower + 1) > 0) ++slower;
     const Index at_once = depth < B::long_sum || rows < B::many_rows ? count : 1;
     for (Index begin = 0; begin < count; begin += at_once) {
       const Index end = std::min(count, begin + at_once);
@@ -207,12 +211,22 @@ struct PixelLanesTask {
         const Index n = std::min(height, rows - r);
         if (begin == 0) pack_rows(r, n, packed_a + r * depth);
         for (Index j = begin; j < end; ++j) {
-          if (next != nullptr) {
-            const T* const soon = at_once > 1 ? next + j * width : end < count ? source + width : next;
-            prefetch_rows(soon, laid.channel, r / height * ahead, ahead, depth, k.lanes);
+          T* const panel = b + (j - begin) * depth * width;
+          if (packing && r == 0) {
+            multiply(j, r, n, depth, k.tiles.packing, source, offsets, 0, panel, first);
+            continue;
           }
-          multiply(j, r, n, depth, packing && r == 0 ? source : nullptr, offsets, b + (j - begin) * depth * width,
-                   first);
+          const T* const soon = next == nullptr ? nullptr
+                                : at_once > 1   ? next + j * width
+                                : end < count   ? source + width
+                                                : next;
+          if (soon != nullptr && n == height && tiles_high > 1 && panels.width(j) == width) {
+            const Index from = std::min(r / height * ahead, depth - (depth >> slower));
+            multiply(j, r, n, depth, k.tiles.prefetching, soon, offsets + from, slower, panel, first);
+            continue;
+          }
+          if (soon != nullptr) prefetch_rows(soon, laid.channel, r / height * ahead, ahead, depth, k.lanes);
+          multiply(j, r, n, depth, nullptr, nullptr, nullptr, 0, panel, first);
         }
       }
     }

@@ -44,13 +44,13 @@ Index groups_at_once(const Conv2DGeometry& g) {
   return fit ? equal_part(g.G, lanes) : 1;
 }
 
-/// Whether M filters of C channels serve better in the lanes than the pixels: long sums pay for the transposition of
-/// the result, if the filters fill most of the lanes; and those of several taps spare the packing of the pixels
-/// besides.
+/// Whether M filters of C channels serve better in the lanes than the pixels: long sums of several taps pay for the
+/// transposition of the result, if the filters fill most of the lanes, and spare the packing of the pixels. With one
+/// tap a pixel is packed once anyway, and what is packed is read from nearer by.
 template <FloatOrDouble T>
 bool in_channel_lanes(Index M, Index C, const Axis& h, const Axis& w) {
-  const Index taps = h.taps * w.taps, long_sum = taps == 1 ? 512 : C > 3 ? 64 : 288;
-  return C * taps >= long_sum && fill_lanes<T>(M);
+  const Index taps = h.taps * w.taps, long_sum = C > 3 ? 64 : 288;
+  return taps > 1 && C * taps >= long_sum && fill_lanes<T>(M);
 }
 
 /// The form of `convolve` for M filters of C channels.

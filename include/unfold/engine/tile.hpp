@@ -75,17 +75,19 @@ struct Tile {
   }
 };
 
-/// A tile of `Rows` neighbours, packed [depth, Rows], and two vectors, which packs b while it is first read:
-/// b [depth, columns] = source[offsets[k] + column]. `offsets` has gather_ahead more entries, of rows to be read soon.
+/// A tile of `Rows` neighbours, packed [depth, Rows], and two vectors, which reads a source besides.
+///   packs        b [depth, columns] = source[offsets[k] + column], before it is multiplied. `offsets` has gather_ahead
+///                more entries, of rows to be read soon
+///   otherwise    b is packed; the rows of the source at offsets[k >> slower] are asked for meanwhile, slower >= 1
 template <class T>
-using PackingTileFunction = void (*)(Index depth, const T* a, const T* source, const Index* offsets, T* b, T* c,
-                                     Index c_row, bool overwrite);
+using PanelTileFunction = void (*)(Index depth, const T* a, const T* source, const Index* offsets, Index slower, T* b,
+                                   T* c, Index c_row, bool overwrite);
 
-template <class T, int Rows>
-struct PackingTile {
+template <class T, int Rows, bool Packs>
+struct PanelTile {
   template <int VectorBytes>
-  [[gnu::always_inline]] static void body(Index depth, const T* a, const T* source, const Index* offsets, T* b, T* c,
-                                          Index c_row, bool overwrite) {
+  [[gnu::always_inline]] static void body(Index depth, const T* a, const T* source, const Index* offsets, Index slower,
+                                          T* b, T* c, Index c_row, bool overwrite) {
     using Vector = typename VectorOf<T, VectorBytes>::InRegister;
     using Memory = typename VectorOf<T, VectorBytes>::InMemory;
     constexpr Index L = VectorOf<T, VectorBytes>::lanes;
@@ -93,11 +95,16 @@ struct PackingTile {
     prefetch_tile<T, VectorBytes, Rows, 2>(c, c_row);
     for (Index k = 0; k < depth; ++k, a += Rows, b += 2 * L) {
       Vector column[2];
+      if constexpr (!Packs) __builtin_prefetch(source + offsets[k >> slower] + ((k & 1) + 1) * L - 1, 0, 2);
 #pragma GCC unroll 2
       for (int v = 0; v < 2; ++v) {
-        __builtin_prefetch(source + offsets[k + gather_ahead] + (v + 1) * L - 1);
-        column[v] = *reinterpret_cast<const Memory*>(source + offsets[k] + v * L);
-        *reinterpret_cast<Memory*>(b + v * L) = column[v];
+        if constexpr (Packs) {
+          __builtin_prefetch(source + offsets[k + gather_ahead] + (v + 1) * L - 1);
+          column[v] = *reinterpret_cast<const Memory*>(source + offsets[k] + v * L);
+          *reinterpret_cast<Memory*>(b + v * L) = column[v];
+        } else {
+          column[v] = *reinterpret_cast<const Memory*>(b + v * L);
+        }
       }
 #pragma GCC unroll 16
       for (int i = 0; i < Rows; ++i) {
@@ -146,12 +153,13 @@ constexpr Tiles<T> tiles_of() {
 template <class T>
 struct TileSet {
   Tiles<T> neighbours[2], apart[2];
-  PackingTileFunction<T> packing;  // as high as the highest of neighbours[1]
+  PanelTileFunction<T> packing, prefetching;  // as high as the highest of neighbours[1]
 };
 
-template <class T, class Set, int Rows>
-constexpr PackingTileFunction<T> packing_tile_of() {
-  return &Set::template run<PackingTile<T, Rows>, Index, const T*, const T*, const Index*, T*, T*, Index, bool>;
+template <class T, class Set, int Rows, bool Packs>
+constexpr PanelTileFunction<T> panel_tile_of() {
+  return &Set::template run<PanelTile<T, Rows, Packs>, Index, const T*, const T*, const Index*, Index, T*, T*, Index,
+                            bool>;
 }
 
 template <class T, class Set>
@@ -162,11 +170,13 @@ constexpr TileSet<T> tile_set_of() {
     return {{tiles_of<T, Set, neighbours, 1, 1, 2, 4, 8, 14>(),
              tiles_of<T, Set, neighbours, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>()},
             {tiles_of<T, Set, apart, 1, 1, 4, 12>(), tiles_of<T, Set, apart, 2, 1, 2, 4, 8, 12>()},
-            packing_tile_of<T, Set, 14>()};
+            panel_tile_of<T, Set, 14, true>(),
+            panel_tile_of<T, Set, 14, false>()};
   } else {
     return {{tiles_of<T, Set, neighbours, 1, 1, 2, 6>(), tiles_of<T, Set, neighbours, 2, 1, 2, 3, 4, 6>()},
             {tiles_of<T, Set, apart, 1, 1, 6>(), tiles_of<T, Set, apart, 2, 1, 2, 6>()},
-            packing_tile_of<T, Set, 6>()};
+            panel_tile_of<T, Set, 6, true>(),
+            panel_tile_of<T, Set, 6, false>()};
   }
 }
 
