@@ -38,6 +38,11 @@ inline std::vector<Problem> product_problems() {
                   .out_channels = 520,
                   .kernel = {3, 3},
                   .padding = {1, 1, 1, 1}});
+  list.push_back({.name = "several_blocks_of_a_task",
+                  .x = {5, 8, 41, 83},
+                  .out_channels = 35,
+                  .kernel = {3, 3},
+                  .padding = {1, 1, 1, 1}});
   list.push_back({.name = "long_sums_in_place", .x = {1, 140, 6, 11}, .out_channels = 60, .kernel = {1, 1}});
   list.push_back({.name = "longer_sums_in_place", .x = {2, 300, 6, 11}, .out_channels = 61, .kernel = {1, 1}});
   list.push_back({.name = "phases_of_several_blocks_of_channels",

@@ -19,8 +19,9 @@ struct ChannelLanesBlocks {
   static constexpr Index c = (Index{1} << 20) / unit + widest * pixels;
   static constexpr Index rows = (Index{1} << 20) / unit / pixels;  // filters of a task
   static constexpr Index copy = (Index{3} << 19) / unit;
-  static constexpr Index l1 = 16384 / unit;                                // of what the first-level cache should hold
-  static constexpr Index phases = 16;                                      // of an input gradient, at most
+  static constexpr Index tasks = 16;         // of a product, at least, where there are as many blocks
+  static constexpr Index l1 = 16384 / unit;  // of what the first-level cache should hold
+  static constexpr Index phases = 16;        // of an input gradient, at most
   static constexpr Index part = std::max(depth, phases* pixels) * widest;  // a channel of any block; a row of dx
   static_assert((b + part + c + copy + 2 * widest) * unit + 4096 <= workspace_bytes, "the blocks fit the workspace");
 };
@@ -174,7 +175,61 @@ void store_columns(const Kernels<T>& k, const T* sums, Index columns, Index wide
   }
 }
 
-/// `convolve_in_pixel_lanes`, channels in the lanes.
+/// What a task of convolve_in_channel_lanes works on: the filters [m_begin, m_begin + rows), for one block of pixels
+/// after another.
+template <class T>
+struct ChannelLanesTask {
+  using B = ChannelLanesBlocks<T>;
+  const Kernels<T>& k;
+  const Filters<const T>& a;
+  Index m_begin, rows;
+  T alpha;
+  bool kept;               // the filters are packed for all blocks at once
+  T *b, *c, *copy, *part;  // [depth, wide], of all rows if kept; [rows/width, pixels, wide]; of x; scratch
+  Index offsets[B::depth], places[B::depth];
+
+  ChannelLanesTask(const Kernels<T>& kernels, const Filters<const T>& filters, Index m, Index count, T factor,
+                   Index kept_taps, detail::Workspace& workspace)
+      : k(kernels),
+        a(filters),
+        m_begin(m),
+        rows(count),
+        alpha(factor),
+        kept(kept_taps > 0),
+        b(workspace.take<T>(kept ? kept_taps : B::b)),
+        c(workspace.take<T>(B::c)),
+        copy(workspace.take<T>(B::copy + 2 * B::widest)),
+        part(workspace.take<T>(B::b)) {}
+
+  /// Adds the taps of a block to its sums, or starts them; the last ones go to `out`.
+  void add_taps(const PixelBlock& block, const Taps& seen, const Laid<const T>& laid, bool pack, bool first, bool last,
+                const Batch<T>& out, bool overwrite) {
+    const Index width = 2 * k.lanes, count = block.pixels();
+    TapOrder(seen).offsets(laid, offsets);
+    TapOrder(seen).places(places);
+    for (Index m = 0; m < rows; m += width) {
+      const Index wide = rows - m > k.lanes ? width : k.lanes, used = std::min(wide, rows - m);
+      T* const packed = b + (kept ? m * seen.count() : 0);
+      if (pack) pack_filters_in_order(k, a, m_begin + m, used, seen, alpha, places, B::l1, part, packed, wide);
+      const Tiles<T>& tiles = k.tiles.neighbours[wide / k.lanes - 1];
+      const RowTile tile(tiles, seen.w);
+      for (Index r = 0; r < block.rows; ++r) {
+        for (Index n = 0; n < block.images; n += tile.images) {
+          const Index images = std::min(tile.images, block.images - n);
+          T* const sums = c + m * count + (r * block.images + n) * block.columns * wide;
+          sum_row(tiles, tile, seen, laid, offsets, laid.data + n * laid.image + r * laid.row, r, images, packed, wide,
+                  sums, first);
+          for (Index i = 0; i < images && last; ++i) {
+            store_columns(k, sums + i * block.columns * wide, block.columns, wide, used, out.from(n + i, m, r, 0),
+                          overwrite);
+          }
+        }
+      }
+    }
+  }
+};
+
+/// `convolve_in_pixel_lanes`, channels in the lanes. Filters that fit the workspace are packed once for several blocks.
 template <FloatOrDouble T>
 void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C,
                                const Axis& h, const Axis& w, const Batch<T>& y, T alpha, bool overwrite) {
@@ -185,42 +240,22 @@ void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<c
   const TapBlocks taps(h, w, pixels, C, B::depth, B::copy);
   const Index task_rows = parts_of(rows_of_task(M, pixels.count(), B::rows), width) * width;
   const Index row_tasks = parts_of(M, task_rows);
+  const Index all = task_rows * C * h.taps * w.taps;
+  const bool kept = taps.count() == 1 && all <= B::part;
+  const Index together = kept ? std::max<Index>(1, pixels.count() * row_tasks / B::tasks) : 1;  // blocks of a task
 
-  detail::parallel_for(pixels.count() * row_tasks, [&](Index task) {
-    const PixelBlock block = pixels[task / row_tasks];
-    const Index m_begin = task % row_tasks * task_rows, rows = std::min(task_rows, M - m_begin);
-    const Index count = block.pixels();
+  detail::parallel_for(parts_of(pixels.count(), together) * row_tasks, [&](Index number) {
+    const Index m = number % row_tasks * task_rows, begin = number / row_tasks * together;
     detail::Workspace workspace;
-    T* const b = workspace.take<T>(B::b);  // [depth, wide]
-    T* const c = workspace.take<T>(B::c);  // [rows/width, pixels, wide]
-    T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
-    T* const part = workspace.take<T>(B::part);
-    Index offsets[B::depth], places[B::depth];
-    const Batch<T> out = y.from(block.image, m_begin, block.row, block.column);
-    for (Index t = 0; t < taps.count(); ++t) {
-      const Taps seen = seen_from(block, taps[t]);
-      const Laid<const T> laid =
-          lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
-      TapOrder(seen).offsets(laid, offsets);
-      TapOrder(seen).places(places);
-      for (Index m = 0; m < rows; m += width) {
-        const Index wide = rows - m > k.lanes ? width : k.lanes;
-        const Tiles<T>& tiles = k.tiles.neighbours[wide / k.lanes - 1];
-        const RowTile tile(tiles, seen.w);
-        pack_filters_in_order(k, a, m_begin + m, std::min(wide, rows - m), seen, alpha, places, B::l1, part, b, wide);
-        for (Index r = 0; r < block.rows; ++r) {
-          for (Index n = 0; n < block.images; n += tile.images) {
-            const Index images = std::min(tile.images, block.images - n);
-            T* const sums = c + m * count + (r * block.images + n) * block.columns * wide;
-            sum_row(tiles, tile, seen, laid, offsets, laid.data + n * laid.image + r * laid.row, r, images, b, wide,
-                    sums, t == 0);
-            if (t + 1 < taps.count()) continue;
-            for (Index i = 0; i < images; ++i) {
-              store_columns(k, sums + i * block.columns * wide, block.columns, wide, std::min(wide, rows - m),
-                            out.from(n + i, m, r, 0), overwrite);
-            }
-          }
-        }
+    ChannelLanesTask<T> task(k, a, m, std::min(task_rows, M - m), alpha, kept ? all : 0, workspace);
+    for (Index p = begin; p < std::min(begin + together, pixels.count()); ++p) {
+      const PixelBlock block = pixels[p];
+      for (Index t = 0; t < taps.count(); ++t) {
+        const Taps seen = seen_from(block, taps[t]);
+        const Laid<const T> laid =
+            lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, task.copy);
+        task.add_taps(block, seen, laid, p == begin, t == 0, t + 1 == taps.count(),
+                      y.from(block.image, m, block.row, block.column), overwrite);
       }
     }
   });
