@@ -14,7 +14,7 @@ TEMPLATE_TEST_CASE("Rows are interleaved, written or added, and no other element
   Random random(3);
   for (const auto& set : test::kernel_sets<T>()) {
     for (const Index step : {1, 2, 3, 5}) {
-      for (Index n = 0; n <= 40; ++n) {
+      for (Index n = 0; n <= 70; ++n) {
         const Index longest = (n + step - 1) / step, row = longest + 2;
         const Buffer<T> rows(std::max<Index>(0, (step - 1) * row + longest), random);
         Buffer<T> to(n + 2), expected = to;

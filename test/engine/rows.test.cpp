@@ -86,7 +86,7 @@ void for_each_runs(F&& f) {
 std::vector<Padded> axes(const std::vector<Index>& sources, const std::vector<Index>& counts) {
   std::vector<Padded> list;
   for (const Index source : sources) {
-    for (const Index step : {1, 2, 3}) {
+    for (const Index step : {1, 2, 3, 4}) {
       for (const Index first : {Index{-23}, Index{-4}, Index{-1}, Index{0}, Index{2}, source + 1}) {
         for (const Index count : counts) list.push_back({source, first, step, count});
       }

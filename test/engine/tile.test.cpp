@@ -45,6 +45,7 @@ struct Rows {
   Rows(RowsOf kind_, Index rows_, Index depth, Index gap)
       : kind(kind_), rows(rows_), step(kind == RowsOf::apart ? depth + 3 : gap), memory(size(depth)) {
     for (Index k = 0; k < depth; ++k) offsets.push_back((depth - 1 - k) * stretch());
+    offsets.insert(offsets.end(), engine::gather_ahead, 0);
   }
   Index lower() const { return (rows + 1) / 2; }
   Index stretch() const { return step == 0 ? rows : lower(); }
@@ -155,6 +156,7 @@ TEMPLATE_TEST_CASE("A tile that packs b, or asks for what is read soon, multipli
         for (Index j = 0; j < columns; ++j) b[k * columns + j] = source[offsets.back() + j];
       }
       offsets.insert(offsets.end(), engine::gather_ahead, offsets.back());
+      packed_rows.insert(packed_rows.end(), engine::gather_ahead, 0);
       for (const bool overwrite : {true, false}) {
         CAPTURE(set.name, depth, overwrite);
         Buffer<T> c = start, expected = start;

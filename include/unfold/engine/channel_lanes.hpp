@@ -47,7 +47,7 @@ struct TapOrder {
     }
   }
 
-  /// Where each finds its element of the laid-out source.
+  /// Where each finds its element of the laid-out source, and gather_ahead more entries.
   template <class T>
   void offsets(const Laid<T>& laid, Index* to) const {
     for (Index j = 0; j < columns; ++j) {
@@ -55,6 +55,7 @@ struct TapOrder {
         for (Index c = 0; c < channels; ++c) *to++ = c * laid.channel + laid.offset(i, j);
       }
     }
+    std::fill_n(to, gather_ahead, Index{0});
   }
 };
 
@@ -83,22 +84,24 @@ struct Reached {
   }
 };
 
-/// Columns of a tile, of `columns` in all: as many as have room in it, or fewer, where more taps find padding alone
-/// then.
+/// Columns of a tile, of `columns` in all: as many as have room in it; or fewer, where more taps find padding alone
+/// then, or fewer tiles are lower than others.
 template <class T>
 Index tile_columns(const Tiles<T>& tiles, const Axis& w, Index columns) {
-  constexpr Index least = 4;  // multiply-adds of fewer would wait for each other
+  const Index least = 8 / tiles.vectors;  // multiply-adds of fewer would wait for each other
   const Index widest = equal_part(columns, tiles.rows), beyond = w.lowest() + (columns - 1) * w.stride + w.reach();
-  if (w.lowest() > -least && beyond < w.source - 1 + least) return widest;
+  const bool inside = w.lowest() > -least && beyond < w.source - 1 + least;
+  if (inside && tiles.of_height[widest] != nullptr) return widest;
   Index best = widest, lowest_cost = 0;
-  for (Index n = widest; n >= std::min(least, widest); --n) {
-    if (n < widest && tiles.of_height[n] == nullptr) continue;
+  for (Index n = std::min(columns, tiles.rows); n >= std::min(least, widest); --n) {
     Index cost = 0;  // in half multiply-adds; a tap of a tile costs half a column more
     for (Index begin = 0; begin < columns; begin += n) {
       const Reached taps(w, begin, std::min(n, columns - begin));
-      cost += (taps.end - taps.first) * (2 * std::min(n, columns - begin) + 1);
+      for (Index left = std::min(n, columns - begin); left > 0; left -= tiles.highest(left)) {
+        cost += (taps.end - taps.first) * (2 * std::max(least, tiles.highest(left)) + 1);
+      }
     }
-    if (n == widest || cost < lowest_cost) best = n, lowest_cost = cost;
+    if (lowest_cost == 0 || cost < lowest_cost) best = n, lowest_cost = cost;
   }
   return best;
 }
@@ -186,7 +189,7 @@ struct ChannelLanesTask {
   T alpha;
   bool kept;               // the filters are packed for all blocks at once
   T *b, *c, *copy, *part;  // [depth, wide], of all rows if kept; [rows/width, pixels, wide]; of x; scratch
-  Index offsets[B::depth], places[B::depth];
+  Index offsets[B::depth + gather_ahead], places[B::depth];
 
   ChannelLanesTask(const Kernels<T>& kernels, const Filters<const T>& filters, Index m, Index count, T factor,
                    Index kept_taps, detail::Workspace& workspace)

@@ -61,7 +61,7 @@ struct ChannelPhasesTask {
   Span dx_rows, dx_columns;
   Index channels;
   T *b, *sums, *copy, *part;  // [taps of each phase, wide]; [rows/width, phases with taps, pixels, wide]
-  Index offsets[B::depth], places[B::depth];
+  Index offsets[B::depth + gather_ahead], places[B::depth];
   Phase phases[B::phases];  // [SH, SW]
   Index with_taps = 0;
 
@@ -110,6 +110,7 @@ struct ChannelPhasesTask {
         place = place_taps(taps, laid, place);
       }
     }
+    std::fill_n(offsets + place, gather_ahead, Index{0});
   }
 
   /// The sums of row r of a phase, of image n, for the channels [c, c + wide).

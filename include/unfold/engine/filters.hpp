@@ -60,9 +60,9 @@ void pack_filters(const Kernels<T>& k, const Filters<const T>& a, Index m, Index
   }
 }
 
-/// The offsets of the taps of filters packed `row` apart.
+/// The offsets of the taps of filters packed `row` apart, and gather_ahead more entries.
 inline void packed_offsets(Index depth, Index row, Index* to) {
-  for (Index d = 0; d < depth; ++d) to[d] = d * row;
+  for (Index d = 0; d < depth + gather_ahead; ++d) to[d] = std::min(d, depth - 1) * row;
 }
 
 /// packed[d * row + r] = the filter of dx's channel and tap `tap + r` at dy's channel begin + d, for r < row. The taps

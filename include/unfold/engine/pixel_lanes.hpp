@@ -105,7 +105,7 @@ struct PixelLanesTask {
   T* packed_a;                // [tiles of rows, depth, rows of a tile]
   T* b;                       // [panels at once, depth, width]
   T* c;                       // [panels, rows, width]
-  Index row_of_a[B::depth], row_offsets[B::rows], direct[B::panels];
+  Index row_of_a[B::depth + gather_ahead], row_offsets[B::rows], direct[B::panels];
   Run runs[B::pixels + B::widest];
 
   PixelLanesTask(const Kernels<T>& kernels, const PixelPanels& all, Index filters, const Batch<T>& y, bool at_once,

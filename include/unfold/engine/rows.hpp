@@ -6,6 +6,7 @@
 #include <unfold/engine/isa.hpp>
 
 #include <algorithm>  // std::min, std::max
+#include <utility>    // std::integer_sequence
 
 namespace unfold::engine {
 
@@ -122,22 +123,49 @@ template <class T, int VectorBytes>
   for (Index i = 0; i < n; i += VectorBytes / static_cast<int>(sizeof(T))) *reinterpret_cast<Memory*>(to + i) = zeros;
 }
 
+/// to = every second element of a, then of b.
+template <class Vector, int... I>
+[[gnu::always_inline]] inline void evens(const Vector& a, const Vector& b, Vector& to,
+                                         std::integer_sequence<int, I...>) {
+  to = __builtin_shufflevector(a, b, (2 * I)...);
+}
+
+/// low, high = a and b in turn: a[0], b[0], a[1], ...
+template <class Vector, int... I>
+[[gnu::always_inline]] inline void in_turn(const Vector& a, const Vector& b, Vector& low, Vector& high,
+                                           std::integer_sequence<int, I...>) {
+  constexpr int L = sizeof...(I);
+  low = __builtin_shufflevector(a, b, (I / 2 + I % 2 * L)...);
+  high = __builtin_shufflevector(a, b, (L / 2 + I / 2 + I % 2 * L)...);
+}
+
 /// to[i] = from[i * step]
-template <class T>
+template <class T, int VectorBytes>
 [[gnu::always_inline]] inline void take_every(const T* from, Index step, T* to, Index n) {
-  using Vector = typename VectorOf<T, 16>::InRegister;
-  using Memory = typename VectorOf<T, 16>::InMemory;
-  constexpr Index L = 16 / static_cast<Index>(sizeof(T));
+  using Vector = typename VectorOf<T, VectorBytes>::InRegister;
+  using Memory = typename VectorOf<T, VectorBytes>::InMemory;
+  constexpr Index L = VectorOf<T, VectorBytes>::lanes;
+  constexpr std::make_integer_sequence<int, L> lanes;
+  const auto pairs = [&](const T* at, Vector& evens_of_two) {
+    evens(Vector(*reinterpret_cast<const Memory*>(at)), Vector(*reinterpret_cast<const Memory*>(at + L)), evens_of_two,
+          lanes);
+  };
   Index i = 0;
-  if (step == 2) {
-    for (; i + L < n; i += L) {  // less than: the last odd element may be no one's
-      const Vector a = *reinterpret_cast<const Memory*>(from + 2 * i);
-      const Vector b = *reinterpret_cast<const Memory*>(from + 2 * i + L);
-      if constexpr (L == 4) *reinterpret_cast<Memory*>(to + i) = __builtin_shufflevector(a, b, 0, 2, 4, 6);
-      if constexpr (L == 2) *reinterpret_cast<Memory*>(to + i) = __builtin_shufflevector(a, b, 0, 2);
+  for (; (step == 2 || step == 4) && i + L < n; i += L) {  // less than: what lies behind the last may be no one's
+    Vector taken;
+    pairs(from + i * step, taken);
+    if (step == 4) {
+      Vector rest;
+      pairs(from + i * step + 2 * L, rest);
+      evens(Vector(taken), rest, taken, lanes);
     }
+    *reinterpret_cast<Memory*>(to + i) = taken;
   }
-  for (; i < n; ++i) to[i] = from[i * step];
+  if constexpr (VectorBytes > 16) {
+    take_every<T, VectorBytes / 2>(from + i * step, step, to + i, n - i);
+  } else {
+    for (; i < n; ++i) to[i] = from[i * step];
+  }
 }
 
 /// to[i] = or += rows[i % step, i / step] for i < n, `row` being the row stride.
@@ -147,24 +175,20 @@ struct Interleave {
 
   template <int VectorBytes>
   [[gnu::always_inline]] static void body(const T* rows, Index row, Index step, T* to, Index n, bool overwrite) {
-    using Vector = typename VectorOf<T, 16>::InRegister;
-    using Memory = typename VectorOf<T, 16>::InMemory;
-    constexpr Index L = 16 / static_cast<Index>(sizeof(T));
+    using Vector = typename VectorOf<T, VectorBytes>::InRegister;
+    using Memory = typename VectorOf<T, VectorBytes>::InMemory;
+    constexpr Index L = VectorOf<T, VectorBytes>::lanes;
     Index i = 0;
-    if (step == 2) {
-      for (; i + 2 * L <= n; i += 2 * L) {
-        const Vector even = *reinterpret_cast<const Memory*>(rows + i / 2);
-        const Vector odd = *reinterpret_cast<const Memory*>(rows + row + i / 2);
-        Memory &low = *reinterpret_cast<Memory*>(to + i), &high = *reinterpret_cast<Memory*>(to + i + L);
-        Vector a, b;
-        if constexpr (L == 4) {
-          a = __builtin_shufflevector(even, odd, 0, 4, 1, 5), b = __builtin_shufflevector(even, odd, 2, 6, 3, 7);
-        } else {
-          a = __builtin_shufflevector(even, odd, 0, 2), b = __builtin_shufflevector(even, odd, 1, 3);
-        }
-        low = overwrite ? a : low + a;
-        high = overwrite ? b : high + b;
-      }
+    for (; step == 2 && i + 2 * L <= n; i += 2 * L) {
+      Vector a, b;
+      in_turn(Vector(*reinterpret_cast<const Memory*>(rows + i / 2)),
+              Vector(*reinterpret_cast<const Memory*>(rows + row + i / 2)), a, b, std::make_integer_sequence<int, L>());
+      Memory &low = *reinterpret_cast<Memory*>(to + i), &high = *reinterpret_cast<Memory*>(to + i + L);
+      low = overwrite ? a : low + a;
+      high = overwrite ? b : high + b;
+    }
+    if constexpr (VectorBytes > 16) {
+      if (step == 2) return body<VectorBytes / 2>(rows + i / 2, row, step, to + i, n - i, overwrite);
     }
     const Index done = i;  // whole steps
     for (Index j = 0; j < step; ++j, rows += row) {
@@ -197,7 +221,7 @@ struct Pad {
       if (step == 1) {
         move_row<T, VectorBytes>(from + low, to + low, high - low, true);
       } else {
-        take_every(from + low * step, step, to + low, high - low);
+        take_every<T, VectorBytes>(from + low * step, step, to + low, high - low);
       }
       clear_row<T, VectorBytes>(to + high, count - high + (r + 1 < bottom ? low : 0));  // and the next row's begin
     }

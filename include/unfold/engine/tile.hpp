@@ -2,8 +2,9 @@
 // The register tiles: blocks of a matrix product that stay in registers, in vector extensions.
 //   c [rows, columns] (+)= sum over k of a(row, k) * b[k, columns],   b packed, `columns` one vector or two
 // The rows of `a` lie apart, [rows, depth] with a row stride; or they are neighbours in a packed or laid-out source,
-// at offsets[k] + row, the upper half of them a gap further. The sum of an element runs over the depth in order,
-// whatever the tile's height and width or the element's place in it.
+// at offsets[k] + row, the upper half of them a gap further. There the next k may be anywhere, and is asked for ahead.
+// The sum of an element runs over the depth in order, whatever the tile's height and width or the element's place in
+// it.
 #pragma once
 
 #include <unfold/core/shape.hpp>
@@ -41,7 +42,8 @@ template <class T, int VectorBytes, class Vector, int Rows, int Vectors>
 }
 
 /// c has row stride `c_row` and is overwritten or added to. `step` is the row stride of rows apart, the gap before the
-/// upper half of neighbours, which begins with row (rows + 1) / 2; offsets are of neighbours alone.
+/// upper half of neighbours, which begins with row (rows + 1) / 2; offsets are of neighbours alone, and have
+/// gather_ahead more entries.
 template <class T>
 using TileFunction = void (*)(Index depth, const T* a, Index step, const Index* offsets, const T* b, T* c, Index c_row,
                               bool overwrite);
@@ -60,6 +62,10 @@ struct Tile {
     prefetch_tile<T, VectorBytes, Rows, Vectors>(c, c_row);
     for (Index k = 0; k < depth; ++k, b += Vectors * L) {
       Vector column[Vectors];
+      if constexpr (Kind == RowsOf::neighbours && Vectors == 2 && Rows > 6) {  // in the shade of multiply-adds
+        __builtin_prefetch(a + offsets[k + gather_ahead / 2]);
+        __builtin_prefetch(a + offsets[k + gather_ahead / 2] + step + Rows - 1);
+      }
 #pragma GCC unroll 16
       for (int v = 0; v < Vectors; ++v) column[v] = *reinterpret_cast<const Memory*>(b + v * L);
       const T* const lower = Kind == RowsOf::neighbours ? a + offsets[k] : a;
@@ -123,16 +129,23 @@ struct Tiles {
   static constexpr Index most_rows = 14;
 
   RowsOf kind;
+  Index vectors;
   Index rows;                                // of the highest
   TileFunction<T> of_height[most_rows + 1];  // nullptr where there is none; there is one of height 1
+
+  /// The rows of the highest tile that n rows fill, n > 0.
+  Index highest(Index n) const {
+    Index height = std::min(n, rows);
+    while (of_height[height] == nullptr) --height;
+    return height;
+  }
 
   /// c (+)= a b for any number of rows without a gap: in one tile where there is one, else in the highest that fit.
   void run(Index n, Index depth, const T* a, Index row, const Index* offsets, const T* b, T* c, Index c_row,
            bool overwrite) const {
     const Index step = kind == RowsOf::apart ? row : 1;
     while (n > 0) {
-      Index height = std::min(n, rows);
-      while (of_height[height] == nullptr) --height;
+      const Index height = highest(n);
       of_height[height](depth, a, kind == RowsOf::apart ? row : 0, offsets, b, c, c_row, overwrite);
       n -= height, a += height * step, c += height * c_row;
     }
@@ -141,7 +154,7 @@ struct Tiles {
 
 template <class T, class Set, RowsOf Kind, int Vectors, int... Heights>
 constexpr Tiles<T> tiles_of() {
-  Tiles<T> tiles{Kind, 0, {}};
+  Tiles<T> tiles{Kind, Vectors, 0, {}};
   ((tiles.rows = Heights,
     tiles.of_height[Heights] = &Set::template run<Tile<T, Kind, Heights, Vectors>, Index, const T*, Index, const Index*,
                                                   const T*, T*, Index, bool>),
