@@ -47,9 +47,12 @@
 #include <unfold/lowering/groups.hpp>
 #include <unfold/nn/scalar.hpp>
 #include <unfold/nn/layer.hpp>
+#include <unfold/nn/lanes.hpp>
 #include <unfold/nn/sgd.hpp>
+#include <unfold/nn/exponential.hpp>
 #include <unfold/nn/activation_formulas.hpp>
 #include <unfold/nn/activation.hpp>
+#include <unfold/nn/channel_passes.hpp>
 #include <unfold/nn/batch_norm.hpp>
 #include <unfold/nn/conv2d_products.hpp>
 #include <unfold/nn/conv2d.hpp>

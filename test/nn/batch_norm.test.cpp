@@ -138,6 +138,45 @@ TEST_CASE("The results are the same bits for any number of threads") {
   set_threads(before);
 }
 
+TEMPLATE_TEST_CASE("An activation in the passes is the activation after them, and its gradient before", "", float,
+                   double) {
+  using T = TestType;
+  for (const auto f : {Activation::linear, Activation::leaky, Activation::silu}) {
+    for (const auto mode : {Mode::training, Mode::inference}) {
+      const auto data = test::norm_data({3, 2, 35, 33}, 16);
+      const auto scales = test::converted<T>(data.scales), bias = test::converted<T>(data.bias);
+      BatchNormalization<T> together(BatchNorm::standard, 2), apart(BatchNorm::standard, 2);
+      Tensor<T, 4> y = test::converted<T>(data.x), z = y, kept(z.shape());
+      together.forward(y, scales, bias, mode, f, f == Activation::silu ? kept.data() : nullptr);
+      apart.forward(z, scales, bias, mode);
+      if (f == Activation::silu) CHECK_THAT(kept, equals(z));
+      const Tensor<T, 4> before = z;
+      activate(f, z.data(), z.data(), z.size());
+      CHECK_THAT(y, equals(z));
+      if (mode == Mode::inference) continue;
+      const T* const at = f == Activation::silu ? before.data() : z.data();
+      const Tensor<T, 4> dy = test::converted<T>(data.dy);
+      Tensor<T, 4> dz(dy.shape()), expected = dy;
+      Tensor<T, 1> dscales({2}), dbias({2}), expected_dscales({2}), expected_dbias({2});
+      together.backward(f, at, dy, dz, scales, dscales, dbias);
+      activation_gradient(f, at, dy.data(), expected.data(), dy.size());
+      apart.backward(expected, scales, expected_dscales, expected_dbias);
+      CHECK_THAT(dz, equals(expected));
+      CHECK_THAT(dscales, equals(expected_dscales));
+      CHECK_THAT(dbias, equals(expected_dbias));
+    }
+  }
+}
+
+TEST_CASE("Statistics far from zero keep their digits, also where the first image is far from the others") {
+  Tensor<double, 4> y({8, 1, 4, 4});
+  for (Index i = 0; i < y.size(); ++i) y.data()[i] = 1e9 + (i < 16 ? 4096 : 0) + static_cast<double>(i % 2);
+  BatchNormalization<double> norm(BatchNorm::standard, 1);
+  norm.forward(y, Tensor<double, 1>({1}, 1.0), Tensor<double, 1>({1}), Mode::training);
+  CHECK(norm.mean()(0) == 1e9 + 512.5);
+  CHECK(norm.variance()(0) == 7.0 * 512 * 512 + 0.25);  // of 0 and 4096, one of eight, and of 0 and 1
+}
+
 TEST_CASE("Batch normalisation allocates nothing after the first call with a shape") {
   const auto data = test::norm_data({3, 4, 5, 6}, 15);
   Tensor<double, 4> y = data.x, dy = data.dy;

@@ -6,6 +6,7 @@
 
 #include <unfold/core/conv2d_options.hpp>
 #include <unfold/nn/activation_formulas.hpp>
+#include <unfold/nn/lanes.hpp>
 
 #include <array>
 #include <string>
@@ -106,18 +107,24 @@ T activation_slope(Activation f, const T& y_or_z) {
   return detail::with_formula<T>("activation_slope", f, [&](auto formula) { return T(formula.slope(y_or_z)); });
 }
 
+namespace detail {
+
+/// y = f(z + b) of n elements without gaps; y may be z.
+/// Errors: ShapeError of `function`, as `with_formula`; nothing is written on throw.
+template <class T>
+void activate_biased(const char* function, Activation f, const T* z, const T& b, T* y, Index n) {
+  with_formula<T>(function, f,
+                  [&](auto formula) { map_lanes(y, n, [=](Index i) { return T(formula.value(T(z[i] + b))); }); });
+}
+
+}  // namespace detail
+
 /// y = f(z) of n elements without gaps; y may be z, and must not overlap it otherwise.
 ///
 /// Errors  as activation_value; nothing is written on throw
 template <class T>
 void activate(Activation f, const T* z, T* y, Index n) {
-  detail::with_formula<T>("activate", f, [=](auto formula) {
-    if (z == y) {  // one pointer, so that the compiler need not fear overlap
-      for (Index i = 0; i < n; ++i) y[i] = formula.value(y[i]);
-    } else {
-      for (Index i = 0; i < n; ++i) y[i] = formula.value(z[i]);
-    }
-  });
+  detail::activate_biased("activate", f, z, T(-T(0)), y, n);  // to add -0 changes nothing, not even a zero's sign
 }
 
 /// dz = dy * f'(z) of n elements without gaps; `y_or_z` is z where slope_from_input(f), else y = f(z).
@@ -127,11 +134,9 @@ void activate(Activation f, const T* z, T* y, Index n) {
 template <class T>
 void activation_gradient(Activation f, const T* y_or_z, const T* dy, T* dz, Index n) {
   detail::with_formula<T>("activation_gradient", f, [=](auto formula) {
-    if (dy == dz) {
-      for (Index i = 0; i < n; ++i) dz[i] *= formula.slope(y_or_z[i]);
-    } else {
-      for (Index i = 0; i < n; ++i) dz[i] = dy[i] * formula.slope(y_or_z[i]);
-    }
+    detail::map_lanes(
+        dz, n, [=](Index i) { return T(formula.slope(y_or_z[i])); },
+        [=](Index i, const T& slope) { return T(dy[i] * slope); });
   });
 }
 

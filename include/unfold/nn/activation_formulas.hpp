@@ -4,6 +4,7 @@
 // The value of a NaN is a NaN. A scalar that meets no constraint of a formula does not have that activation.
 #pragma once
 
+#include <unfold/nn/exponential.hpp>
 #include <unfold/nn/scalar.hpp>
 
 #include <algorithm>  // std::clamp, std::max, std::min
@@ -18,17 +19,6 @@ T round_down(const T& z) {
   } else {
     using std::floor;
     return T(floor(z));
-  }
-}
-
-/// e^z - 1, also for small z where the scalar offers it.
-template <class T>
-T exp_minus_one(const T& z) {
-  using std::exp, std::expm1;
-  if constexpr (requires { T(expm1(z)); }) {
-    return T(expm1(z));
-  } else {
-    return T(exp(z) - T(1));
   }
 }
 
@@ -67,8 +57,7 @@ struct Linear {
 struct Logistic {  // 1 / (1 + e^-z)
   template <class T>
   static T value(const T& z) {
-    using std::exp;
-    return T(T(1) / (T(1) + exp(-z)));
+    return T(T(1) / (T(1) + exponential(T(-z))));
   }
   template <class T>
   static T slope(const T& y) {
@@ -79,8 +68,7 @@ struct Logistic {  // 1 / (1 + e^-z)
 struct Loggy {  // 2 / (1 + e^-z) - 1
   template <class T>
   static T value(const T& z) {
-    using std::tanh;
-    return T(tanh(T(constant<T>(0.5L) * z)));
+    return hyperbolic_tangent(T(constant<T>(0.5L) * z));
   }
   template <class T>
   static T slope(const T& y) {
@@ -102,7 +90,8 @@ struct Relu {  // max(z, 0)
 struct Elu {  // z above 0, e^z - 1 below
   template <Ordered T>
   static T value(const T& z) {
-    return z >= T(0) ? z : exp_minus_one(z);
+    const bool negative = z < T(0);
+    return T(choose(negative, T(0), z) + exp_minus_one(choose(negative, z, T(0))));
   }
   template <Ordered T>
   static T slope(const T& y) {
@@ -114,12 +103,13 @@ struct Selu {  // l*z above 0, l*a*(e^z - 1) below
   template <Ordered T>
   static T value(const T& z) {
     const T l = constant<T>(1.0507L), a = constant<T>(1.6732L);
-    return z >= T(0) ? T(l * z) : T(l * a * exp_minus_one(z));
+    const bool negative = z < T(0);
+    return T(l * choose(negative, T(0), z) + l * a * exp_minus_one(choose(negative, z, T(0))));
   }
   template <Ordered T>
   static T slope(const T& y) {
     const T l = constant<T>(1.0507L), a = constant<T>(1.6732L);
-    return y >= T(0) ? l : T(y + l * a);
+    return T(choose(y >= T(0), T(0), y) + choose(y >= T(0), l, T(l * a)));
   }
 };
 
@@ -159,8 +149,7 @@ struct Leaky {  // max(z/10, z)
 struct Tanh {
   template <class T>
   static T value(const T& z) {
-    using std::tanh;
-    return T(tanh(z));
+    return hyperbolic_tangent(z);
   }
   template <class T>
   static T slope(const T& y) {
@@ -188,7 +177,7 @@ struct Stair {  // flat from 2k to 2k + 1, of slope 1 from there to 2k + 2
     const T step = round_down(z);
     const T level = round_down(T(constant<T>(0.5L) * z));
     const T rise = T(z - step + level);
-    return T(T(2) * level) == step ? level : rise;
+    return choose(T(T(2) * level) == step, level, rise);
   }
   template <Ordered T>
   static T slope(const T& y) {
@@ -203,7 +192,8 @@ struct Hardtan {  // z cut off at -1 and 1
   }
   template <Ordered T>
   static T slope(const T& y) {
-    return y > T(-1) && y < T(1) ? T(1) : T(0);
+    const bool between = (y > T(-1)) & (y < T(1));  // no branch
+    return between ? T(1) : T(0);
   }
 };
 
@@ -216,7 +206,8 @@ struct Lhtan {  // z in [0, 1], of slope 1/1000 outside
   }
   template <Ordered T>
   static T slope(const T& y) {
-    return y > T(0) && y < T(1) ? T(1) : constant<T>(0.001L);
+    const bool between = (y > T(0)) & (y < T(1));  // no branch
+    return between ? T(1) : constant<T>(0.001L);
   }
 };
 

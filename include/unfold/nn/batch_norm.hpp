@@ -6,33 +6,15 @@
 
 #include <unfold/core/conv2d_options.hpp>
 #include <unfold/core/threads.hpp>
+#include <unfold/nn/activation.hpp>
+#include <unfold/nn/channel_passes.hpp>
 #include <unfold/nn/layer.hpp>
 #include <unfold/nn/scalar.hpp>
 
-#include <array>
 #include <cmath>  // std::sqrt
 #include <string>
 
 namespace unfold {
-namespace detail {
-
-/// The sum of term(i) over [0, n), in eight interleaved sums that the compiler can keep in vectors.
-template <class A, class Term>
-A lane_sum(Index n, const Term& term) {
-  std::array<A, 8> lanes{A(0), A(0), A(0), A(0), A(0), A(0), A(0), A(0)};
-  Index i = 0;
-  for (; i + 8 <= n; i += 8) {
-    for (std::size_t l = 0; l < 8; ++l) lanes[l] += term(i + static_cast<Index>(l));
-  }
-  for (; i < n; ++i) lanes[0] += term(i);
-  for (std::size_t half = 4; half > 0; half /= 2) {
-    for (std::size_t l = 0; l < half; ++l) lanes[l] += lanes[l + half];
-  }
-  return lanes[0];
-}
-
-}  // namespace detail
-
 /// Normalises each channel by its mean and variance over the M = N*H*W samples of the batch.
 ///
 ///   forward    mean = sum z / M          variance = sum (z - mean)^2 / D
@@ -53,8 +35,9 @@ A lane_sum(Index n, const Term& term) {
 /// Writes  forward: y over z; in training it keeps xn, mean and variance. backward: dz over dy
 /// Errors  ShapeError if a shape differs, or if training has fewer than two samples a channel (the variance
 ///         over M - 1 is then 0/0); StateError if backward follows no training forward
-/// Cost    training keeps N*C*H*W elements. Sums of float are taken in double: M is the number of pixels of a batch,
-///         and a float sum of M terms may lose log2(M) of its 24 bits; it costs half of the pass again
+/// Cost    training keeps N*C*H*W elements. Two passes each way: z is read for its statistics and to be normalised, dy
+///         and xn for the sums and for dz. Sums of float are taken in double: M is the number of pixels of a batch, and
+///         a float sum of M terms may lose log2(M) of its 24 bits
 /// Source  S. Ioffe, C. Szegedy, Batch normalization, 2015; derived in docs/04_conv2d.md
 template <class T>
 class BatchNormalization {
@@ -69,11 +52,14 @@ class BatchNormalization {
     running_variance_ = Tensor<T, 1>({channels}, T(kind == BatchNorm::standard ? 1 : 0));
   }
 
-  void forward(TensorView<T, 4> z_to_y, TensorView<const T, 1> scales, TensorView<const T, 1> bias, Mode mode) {
+  /// With an activation f besides: f of what is y without it, which is written to `z` unless that is null.
+  void forward(TensorView<T, 4> z_to_y, TensorView<const T, 1> scales, TensorView<const T, 1> bias, Mode mode,
+               Activation f = Activation::linear, T* z = nullptr) {
     check("BatchNormalization::forward", "z", z_to_y);
     check("BatchNormalization::forward", "scales", scales);
     check("BatchNormalization::forward", "bias", bias);
-    const Planes planes(z_to_y);
+    detail::check_activation<T>("BatchNormalization::forward", f);
+    const detail::Planes planes(z_to_y.shape());
     const bool training = mode == Mode::training;
     if (training) {
       detail::require(planes.M() >= 2, "BatchNormalization::forward", "training needs N*H*W >= 2 samples a channel",
@@ -85,19 +71,15 @@ class BatchNormalization {
       if (training) measure(planes, z_to_y.data(), c);
       const T mean = training ? mean_(c) : running_mean_(c);
       const T r = forward_factor(training ? variance_(c) : running_variance_(c));
-      const T &scale = scales(c), &shift = bias(c);
-      for (Index n = 0; n < planes.N; ++n) {
-        T* const y = planes.at(z_to_y.data(), n, c);
-        if (training) {
-          T* const xn = planes.at(normalized_.data(), n, c);
-          for (Index i = 0; i < planes.S; ++i) {
-            xn[i] = (y[i] - mean) * r;
-            y[i] = scale * xn[i] + shift;
-          }
-        } else {
-          for (Index i = 0; i < planes.S; ++i) y[i] = scale * ((y[i] - mean) * r) + shift;
-        }
-      }
+      const T scale = scales(c), shift = bias(c);
+      planes.for_each_piece(c, [&](Index at, Index n) {
+        T* const y = z_to_y.data() + at;
+        T* const xn = training ? normalized_.data() + at : y;
+        T* const activated = z == nullptr ? y : z + at;
+        detail::map_lanes(xn, n, [=](Index i) { return T((y[i] - mean) * r); });
+        detail::map_lanes(activated, n, [=](Index i) { return T(scale * xn[i] + shift); });
+        if (f != Activation::linear || z != nullptr) activate(f, activated, y, n);
+      });
     });
     kept_ = training;
   }
@@ -105,24 +87,32 @@ class BatchNormalization {
   /// Writes  dz over dy; dscales and dbias are added to
   void backward(TensorView<T, 4> dy_to_dz, TensorView<const T, 1> scales, TensorView<T, 1> dscales,
                 TensorView<T, 1> dbias) {
+    backward(Activation::linear, dy_to_dz.data(), dy_to_dz, dy_to_dz, scales, dscales, dbias);
+  }
+
+  /// With the activation f of forward; y_or_z as for `activation_gradient`. dz may be dy.
+  void backward(Activation f, const T* y_or_z, TensorView<const T, 4> dy, TensorView<T, 4> dz,
+                TensorView<const T, 1> scales, TensorView<T, 1> dscales, TensorView<T, 1> dbias) {
     if (!kept_) detail::fail_without_forward("BatchNormalization::backward");
-    if (dy_to_dz.shape() != normalized_.shape()) {
+    if (dy.shape() != normalized_.shape()) {
       detail::fail("BatchNormalization::backward", "dy must be " + to_string(normalized_.shape()),
-                   to_string(dy_to_dz.shape()));
+                   to_string(dy.shape()));
     }
-    check("BatchNormalization::backward", "dy", dy_to_dz);
+    check("BatchNormalization::backward", "dy", dy);
+    check("BatchNormalization::backward", "dz", dz);
     check("BatchNormalization::backward", "scales", scales);
     check("BatchNormalization::backward", "dscales", TensorView<const T, 1>(dscales));
     check("BatchNormalization::backward", "dbias", TensorView<const T, 1>(dbias));
-    const Planes planes(dy_to_dz);
+    const detail::Planes planes(dy.shape());
+    const detail::ActivationGradient<T> gradient{f, y_or_z, dy.data(), dz.data()};
     detail::parallel_for(planes.C, [&](Index c) {
       A sum_dy(0), sum_dy_xn(0);
-      for (Index n = 0; n < planes.N; ++n) {
-        const T* const dy = planes.at(dy_to_dz.data(), n, c);
-        const T* const xn = planes.at(normalized_.data(), n, c);
-        sum_dy += detail::lane_sum<A>(planes.S, [=](Index i) { return A(dy[i]); });
-        sum_dy_xn += detail::lane_sum<A>(planes.S, [=](Index i) { return A(A(dy[i]) * A(xn[i])); });
-      }
+      planes.for_each_piece(c, [&](Index at, Index n) {
+        const T* const d = gradient(at, n);
+        const T* const xn = normalized_.data() + at;
+        sum_dy += detail::lane_sum<A>(n, [=](Index i) { return A(d[i]); });
+        sum_dy_xn += detail::lane_sum<A>(n, [=](Index i) { return A(A(d[i]) * A(xn[i])); });
+      });
       dbias(c) += T(sum_dy);
       dscales(c) += T(sum_dy_xn);
 
@@ -132,11 +122,12 @@ class BatchNormalization {
       const T factor = T(scales(c) * q);
       const T mean_dy = T(sum_dy / M);                        // the part of dy that shifts the mean
       const T slope = T(q_by_r * q_by_r * T(sum_dy_xn / M));  // the part, times xn, that scales the deviation
-      for (Index n = 0; n < planes.N; ++n) {
-        T* const dz = planes.at(dy_to_dz.data(), n, c);
-        const T* const xn = planes.at(normalized_.data(), n, c);
-        for (Index i = 0; i < planes.S; ++i) dz[i] = factor * (T(dz[i] - mean_dy) - slope * xn[i]);
-      }
+      const T* const first = f == Activation::linear ? dy.data() : dz.data();
+      planes.for_each_piece(c, [&](Index at, Index n) {
+        const T* const d = first + at;
+        const T* const xn = normalized_.data() + at;
+        detail::map_lanes(dz.data() + at, n, [=](Index i) { return T(factor * (T(d[i] - mean_dy) - slope * xn[i])); });
+      });
     });
   }
 
@@ -152,17 +143,6 @@ class BatchNormalization {
  private:
   using A = detail::Accumulator<T>;
 
-  /// [N, C, H, W] as N*C planes of S = H*W elements.
-  struct Planes {
-    Index N, C, S;
-    explicit Planes(TensorView<const T, 4> z) : N(z.shape(0)), C(z.shape(1)), S(z.shape(2) * z.shape(3)) {}
-    Index M() const { return N * S; }
-    template <class U>
-    U* at(U* data, Index n, Index c) const {
-      return data + (n * C + c) * S;
-    }
-  };
-
   Index channels() const { return mean_.size(); }
 
   void check(const char* function, const char* name, TensorView<const T, 4> z) const {
@@ -175,20 +155,25 @@ class BatchNormalization {
     detail::fail(function, std::string(name) + " must be [" + std::to_string(channels()) + "]", to_string(v.shape()));
   }
 
-  /// Mean and variance of channel c, and the running ones.
-  void measure(const Planes& planes, const T* z, Index c) {
-    const auto sum = [&](const auto& term) {
-      A total(0);
-      for (Index n = 0; n < planes.N; ++n) {
-        const T* const x = planes.at(z, n, c);
-        total += detail::lane_sum<A>(planes.S, [&](Index i) { return term(A(x[i])); });
-      }
-      return total;
-    };
-    const bool standard = kind_ == BatchNorm::standard;
+  /// Mean and variance of channel c, and the running ones, in one pass over the deviations d from the mean of the first
+  /// image: M*variance = sum d^2 - (sum d)^2/M. Of S of the M samples the deviations from that mean add up to zero, so
+  /// that it is at most sqrt(N*variance) from the mean of all, and the difference loses log2(N + 1) bits at most.
+  /// Source  T. Chan, G. Golub, R. LeVeque, Algorithms for computing the sample variance, 1983: shifted data
+  void measure(const detail::Planes& planes, const T* z, Index c) {
     const A M = detail::constant<A>(static_cast<long double>(planes.M()));
-    const A mean = A(sum([](const A& x) { return x; }) / M);
-    const A squares = sum([&](const A& x) { return A((x - mean) * (x - mean)); });
+    const T* const plane = z + planes.at(0, c);
+    const A near = A(detail::lane_sum<A>(planes.S, [=](Index i) { return A(plane[i]); }) /
+                     detail::constant<A>(static_cast<long double>(planes.S)));
+    A sum(0), squares(0);  // of x - near
+    planes.for_each_piece(c, [&](Index at, Index n) {
+      const T* const x = z + at;
+      sum += detail::lane_sum<A>(n, [=](Index i) { return A(A(x[i]) - near); });
+      squares += detail::lane_sum<A>(n, [=](Index i) { return A((A(x[i]) - near) * (A(x[i]) - near)); });
+    });
+    const A off = A(sum / M);
+    const A mean = A(near + off);
+    squares = not_negative(A(squares - off * sum));
+    const bool standard = kind_ == BatchNorm::standard;
     const A unbiased = A(squares / (M - A(1)));
     mean_(c) = T(mean);
     variance_(c) = standard ? T(squares / M) : T(unbiased);
@@ -197,6 +182,15 @@ class BatchNormalization {
     const auto move = [&](T& running, const A& batch) { running = T(A((A(1) - rate) * A(running)) + rate * batch); };
     move(running_mean_(c), mean);
     move(running_variance_(c), unbiased);
+  }
+
+  /// What rounding has made negative is 0.
+  static A not_negative(const A& value) {
+    if constexpr (detail::Ordered<A>) {
+      return value < A(0) ? A(0) : value;
+    } else {
+      return value;
+    }
   }
 
   /// r and q of the formulas above.

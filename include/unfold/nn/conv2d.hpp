@@ -7,6 +7,7 @@
 #include <unfold/core/random.hpp>
 #include <unfold/nn/activation.hpp>
 #include <unfold/nn/batch_norm.hpp>
+#include <unfold/nn/channel_passes.hpp>
 #include <unfold/nn/conv2d_products.hpp>
 #include <unfold/nn/sgd.hpp>
 
@@ -16,29 +17,6 @@
 namespace unfold {
 
 namespace detail {
-
-/// y(n, c, :, :) += b(c).   Shape   b [C], y [N, C, H, W]
-template <class T>
-void add_to_channels(const TensorView<const T, 1>& b, const TensorView<T, 4>& y) {
-  parallel_for(y.shape(1), [&](Index c) {
-    const T& value = b(c);
-    y.slice(1, c, 1).for_each_run([&](T* run, Index n, Index step) {
-      for (Index i = 0; i < n; ++i) run[i * step] += value;
-    });
-  });
-}
-
-/// db(c) += sum over n, h, w of dy(n, c, h, w).   Shape   dy [N, C, H, W], db [C]
-template <class T>
-void add_channel_sums(const TensorView<const T, 4>& dy, const TensorView<T, 1>& db) {
-  using A = Accumulator<T>;
-  parallel_for(dy.shape(1), [&](Index c) {
-    A sum(0);
-    dy.slice(1, c, 1).for_each_run(
-        [&](const T* run, Index n, Index step) { sum += lane_sum<A>(n, [=](Index i) { return A(run[i * step]); }); });
-    db(c) += T(sum);
-  });
-}
 
 /// w ~ sqrt(2 / K) * N(0, 1), drawn in memory's order.   Shape   w [OC, ...], K elements for each output
 template <class T, int Rank>
@@ -112,13 +90,7 @@ class Conv2D {
       const auto W_g = filters(weights(), g.G, group);                     // [OC/G, K]
       channels(y_.view(), g.G, group) = W_g * im2col(x, options_, group);  // [OC/G, P]
     });
-    if (batch_norm_) {
-      batch_norm_->forward(y_, scales_.value, bias_.value, mode);
-    } else if (options_.bias) {
-      detail::add_to_channels(TensorView<const T, 1>(bias_.value), TensorView<T, 4>(y_));
-    }
-    if (slope_from_input(options_.activation) && mode == Mode::training) z_ = y_;
-    if (options_.activation != Activation::linear) activate(options_.activation, y_.data(), y_.data(), y_.size());
+    finish(mode);  // bias or batch norm, and activation
     if (mode == Mode::training) x_.keep(x);
     return y_;
   }
@@ -217,21 +189,28 @@ class Conv2D {
     return bias.slice(0, 0, options_.bias ? bias.size() : 0);
   }
 
+  /// y = f(Z + b), or f of its batch norm, from Z in y.
+  void finish(Mode mode) {
+    const Activation f = options_.activation;
+    const bool keeps_z = slope_from_input(f) && mode == Mode::training;
+    if (keeps_z) z_.reshape_for_overwrite(y_.shape());
+    T* const z = keeps_z ? z_.data() : nullptr;
+    if (batch_norm_) {
+      batch_norm_->forward(y_, scales_.value, bias_.value, mode, f, z);
+    } else {
+      detail::activate_channels<T>(f, std::as_const(*this).bias(), y_, z);
+    }
+  }
+
   /// dZ = dLoss/dZ from dy, Z the convolution's output; adds to the gradients of bias and scales.
   TensorView<const T, 4> output_gradient(const TensorView<const T, 4>& dy) {
     const Activation f = options_.activation;
-    TensorView<const T, 4> dz = dy;
-    if (f != Activation::linear || batch_norm_) {
-      dz_.assign(dy);
-      if (f != Activation::linear) {
-        const Tensor<T, 4>& at = slope_from_input(f) ? z_ : y_;
-        activation_gradient(f, at.data(), dz_.data(), dz_.data(), dz_.size());
-      }
-      if (batch_norm_) batch_norm_->backward(dz_, scales_.value, scales_.gradient, bias_.gradient);
-      dz = dz_;
-    }
-    if (options_.bias && !batch_norm_) detail::add_channel_sums(dz, TensorView<T, 1>(bias_.gradient));
-    return dz;
+    const Tensor<T, 4>& at = slope_from_input(f) ? z_ : y_;
+    if (!batch_norm_) return detail::channel_gradients<T>(f, at.data(), dy, bias_gradient(), dz_);
+    dz_.reshape_for_overwrite(y_.shape());
+    batch_norm_->backward(f, at.data(), detail::without_gaps(dy, dz_), dz_, scales_.value, scales_.gradient,
+                          bias_.gradient);
+    return dz_;
   }
 
   Conv2DOptions options_;

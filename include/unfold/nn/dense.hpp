@@ -68,11 +68,10 @@ class Dense {
     y_.reshape_for_overwrite({x.shape(0), options_.outputs});
     conv2d_forward(detail::as_images(x), detail::as_filters(weights_.value), convolution(),
                    detail::as_images(y_.view()));
-    if (options_.bias) {
-      for (Index n = 0; n < y_.shape(0); ++n) y_[n].array() += bias_.value.array();
-    }
-    if (slope_from_input(options_.activation) && mode == Mode::training) z_ = y_;
-    activate(options_.activation, y_.data(), y_.data(), y_.size());
+    const bool keeps_z = slope_from_input(options_.activation) && mode == Mode::training;
+    if (keeps_z) z_.reshape_for_overwrite(y_.shape());
+    detail::activate_channels<T>(options_.activation, bias_.value, detail::as_images(y_.view()),
+                                 keeps_z ? z_.data() : nullptr);
     if (mode == Mode::training) x_.keep(x);
     return y_;
   }
@@ -86,12 +85,9 @@ class Dense {
     weights_.begin_gradient();
     bias_.begin_gradient();
 
-    dz_.assign(dy);
     const Tensor<T, 2>& at = slope_from_input(options_.activation) ? z_ : y_;
-    activation_gradient(options_.activation, at.data(), dz_.data(), dz_.data(), dz_.size());
-
-    const TensorView<T, 4> dz = detail::as_images(dz_.view());
-    if (options_.bias) detail::add_channel_sums(TensorView<const T, 4>(dz), TensorView<T, 1>(bias_.gradient));
+    const TensorView<const T, 4> dz =
+        detail::channel_gradients<T>(options_.activation, at.data(), detail::as_images(dy), bias_.gradient, dz_);
     conv2d_backward_weights(detail::as_images(x), dz, convolution(), detail::as_filters(weights_.gradient), T(1));
     const bool wanted = input_gradient == InputGradient::compute;
     dx_.reshape_for_overwrite(wanted ? x.shape() : Shape<2>());
@@ -151,7 +147,8 @@ class Dense {
   Parameter<T, 2> weights_;  // [OC, IC]
   Parameter<T, 1> bias_;     // [OC], or [0]
   KeptView<T, 2> x_;         // [N, IC]
-  Tensor<T, 2> z_, y_, dz_;  // [N, OC]; z, before the activation, only where its slope needs it
+  Tensor<T, 2> z_, y_;       // [N, OC]; z, before the activation, only where its slope needs it
+  Tensor<T, 4> dz_;          // [N, OC, 1, 1]
   Tensor<T, 2> dx_;          // [N, IC]
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <unfold/core/tensor.hpp>
+#include <unfold/nn/lanes.hpp>
 #include <unfold/nn/scalar.hpp>
 
 #include <cmath>  // std::isfinite
@@ -70,13 +71,16 @@ void sgd_step(Parameter<T, Rank>& parameter, const SgdArgs& args, double scale =
   const T momentum = detail::constant<T>(args.momentum);
   const T decay = detail::constant<T>(weight_decay == WeightDecay::apply ? args.decay * batch : 0.0);
   const T step = detail::constant<T>(args.learning_rate * scale / batch);
-  T* const q = parameter.value.data();
-  T* const v = parameter.velocity.data();
-  const T* const dq = parameter.gradient.data();
-  for (Index i = 0; i < parameter.value.size(); ++i) {
-    v[i] = momentum * v[i] + dq[i] + decay * q[i];
-    q[i] -= step * v[i];
-  }
+  T* const value = parameter.value.data();
+  T* const velocity = parameter.velocity.data();
+  const T* const gradient = parameter.gradient.data();
+  detail::for_each_piece(parameter.value.size(), [=](Index begin, Index count) {
+    T* const v = velocity + begin;
+    T* const q = value + begin;
+    const T* const dq = gradient + begin;
+    detail::map_lanes(v, count, [=](Index i) { return T(momentum * v[i] + dq[i] + decay * q[i]); });
+    detail::map_lanes(q, count, [=](Index i) { return T(q[i] - step * v[i]); });
+  });
   parameter.gradient_spent = true;
 }
 
