@@ -56,6 +56,8 @@
 #include <unfold/nn/batch_norm.hpp>
 #include <unfold/nn/conv2d_products.hpp>
 #include <unfold/nn/conv2d.hpp>
+#include <unfold/nn/pool_windows.hpp>
+#include <unfold/nn/pool_planes.hpp>
 #include <unfold/nn/pooling.hpp>
 #include <unfold/nn/dense.hpp>
 #include <unfold/nn/flatten.hpp>

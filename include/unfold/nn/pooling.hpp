@@ -3,94 +3,15 @@
 // takes x [N, C, IH, IW] -> gives y [N, C, OH, OW]; takes dy -> gives dx.
 #pragma once
 
-#include <unfold/core/geometry.hpp>
-#include <unfold/core/threads.hpp>
-#include <unfold/nn/layer.hpp>
-#include <unfold/nn/scalar.hpp>
+#include <unfold/nn/pool_planes.hpp>
+#include <unfold/nn/pool_windows.hpp>
 
-#include <algorithm>  // std::max, std::min
+#include <algorithm>  // std::max
+#include <cstdint>
 #include <optional>
+#include <variant>
 
 namespace unfold {
-
-/// The windows of a pooling layer. Use designated initialisers: Pool2DOptions{.kernel = {2, 2}}
-///
-/// Units   elements of x; the stride is the kernel unless given: windows side by side
-struct Pool2DOptions {
-  Extent2D kernel;
-  Extent2D stride = kernel;
-  Padding2D padding{0, 0, 0, 0};
-};
-
-namespace detail {
-
-/// The windows over an image batch of one shape, cut off at the image's border.
-class PoolWindows {
- public:
-  struct Window {
-    Index top, bottom, left, right;  // rows [top, bottom), columns [left, right) of x; never empty
-  };
-
-  /// Errors  ShapeError if an option breaks its rule, or no window fits the padded image
-  PoolWindows(const char* function, const Pool2DOptions& o, const Shape<4>& x) : o_(o), x_(x) {
-    constexpr Index longest = Index{1} << 31;  // sums of two such lengths fit 63 bits
-    const auto positive = [](Extent2D e) {
-      return e.height >= 1 && e.width >= 1 && e.height < longest && e.width < longest;
-    };
-    const auto within = [](Index padding, Index kernel) { return padding >= 0 && padding < kernel; };
-    require(positive(o.kernel), function, "kernel must be in [1, 2^31) on each axis", o.kernel);
-    require(positive(o.stride), function, "stride must be in [1, 2^31) on each axis", o.stride);
-    if (!within(o.padding.top, o.kernel.height) || !within(o.padding.bottom, o.kernel.height) ||
-        !within(o.padding.left, o.kernel.width) || !within(o.padding.right, o.kernel.width)) {
-      fail(function, "padding must be >= 0 and smaller than kernel " + to_string(o.kernel), to_string(o.padding));
-    }
-    OH_ = output_extent(x[2], o.padding.top, o.padding.bottom, o.kernel.height, o.stride.height, 1);
-    OW_ = output_extent(x[3], o.padding.left, o.padding.right, o.kernel.width, o.stride.width, 1);
-    if (x[2] < 1 || x[3] < 1 || OH_ < 1 || OW_ < 1) {
-      fail(function, "kernel " + to_string(o.kernel) + " must fit the image with padding " + to_string(o.padding),
-           "x " + to_string(x));
-    }
-  }
-
-  Shape<4> x_shape() const { return x_; }
-  Shape<4> y_shape() const { return {x_[0], x_[1], OH_, OW_}; }
-  Index area() const { return o_.kernel.height * o_.kernel.width; }
-
-  /// f(n, c) for every plane, on all threads.
-  template <class F>
-  void for_each_plane(const F& f) const {
-    parallel_for(x_[0] * x_[1], [&](Index plane) { f(plane / x_[1], plane % x_[1]); });
-  }
-
-  /// f(oh, ow, window) for every output pixel of a plane, in row-major order.
-  template <class F>
-  void for_each_window(const F& f) const {
-    for (Index oh = 0; oh < OH_; ++oh) {
-      const Index h = oh * o_.stride.height - o_.padding.top;
-      for (Index ow = 0; ow < OW_; ++ow) {
-        const Index w = ow * o_.stride.width - o_.padding.left;
-        f(oh, ow,
-          Window{std::max(h, Index{0}), std::min(h + o_.kernel.height, x_[2]),  //
-                 std::max(w, Index{0}), std::min(w + o_.kernel.width, x_[3])});
-      }
-    }
-  }
-
- private:
-  Pool2DOptions o_;
-  Shape<4> x_;
-  Index OH_ = 0, OW_ = 0;
-};
-
-/// Errors  StateError if there are no windows, that is, no training forward; ShapeError if dy is not their y's
-inline const PoolWindows& windows_for(const char* function, const std::optional<PoolWindows>& windows,
-                                      const Shape<4>& dy) {
-  const PoolWindows& kept = after_forward(windows, function);
-  if (dy != kept.y_shape()) fail(function, "dy must be " + to_string(kept.y_shape()), to_string(dy));
-  return kept;
-}
-
-}  // namespace detail
 
 /// The largest element of each window.
 ///
@@ -103,7 +24,8 @@ inline const PoolWindows& windows_for(const char* function, const std::optional<
 ///
 /// Shape   x [N, C, IH, IW]  ->  y [N, C, OH, OW], OH = output_extent(IH, PT, PB, KH, SH, 1)
 /// Writes  y and dx live in the layer, until its next call; dx is overwritten, and empty if
-///         skipped. Nothing of x is kept but the places of the largest elements
+///         skipped. Nothing of x is kept but the places of the largest elements, a byte each if the kernel has
+///         at most 256 taps
 /// Errors  ShapeError if an option or a shape breaks its rule; StateError if backward follows no training forward
 template <class T>
   requires detail::Ordered<T>
@@ -115,26 +37,19 @@ class MaxPool2D {
 
   const Tensor<T, 4>& forward(TensorView<const T, 4> x, Mode mode = Mode::training) {
     const detail::PoolWindows windows("MaxPool2D::forward", options_, x.shape());
-    windows_.reset();  // until all below have succeeded: places of one image and windows of another would not fit
+    windows_.reset();  // until all below have succeeded: taps of one image and windows of another would not fit
     y_.reshape_for_overwrite(windows.y_shape());
-    place_.reshape_for_overwrite(windows.y_shape());
-    windows.for_each_plane([&](Index n, Index c) {
-      const auto image = x[n][c];              // [IH, IW]
-      const auto y = y_.view()[n][c];          // [OH, OW]
-      const auto place = place_.view()[n][c];  // [OH, OW]
-      windows.for_each_window([&](Index oh, Index ow, const auto& window) {
-        Index ih_max = window.top, iw_max = window.left;
-        for (Index ih = window.top; ih < window.bottom; ++ih) {
-          for (Index iw = window.left; iw < window.right; ++iw) {
-            const T& value = image(ih, iw);
-            const T& largest = image(ih_max, iw_max);
-            if (largest < value || (detail::is_nan(value) && !detail::is_nan(largest))) ih_max = ih, iw_max = iw;
-          }
-        }
-        y(oh, ow) = image(ih_max, iw_max);
-        place(oh, ow) = ih_max * x.shape(3) + iw_max;
+    if (windows.area() > 256 && taps_.index() == 0) taps_.template emplace<1>();
+    const auto pool = [&]<class Tap>(Tensor<Tap, 4>& taps) {
+      taps.reshape_for_overwrite(windows.y_shape());
+      const Index size = windows.OH() * windows.OW();
+      windows.for_each_plane([&](Index n, Index c) {
+        const Index at = (n * x.shape(1) + c) * size;
+        detail::run_lanes<T, detail::MaxPlane<T, Tap>>(size, &windows, detail::Plane<const T>(x[n][c]), y_.data() + at,
+                                                       taps.data() + at);
       });
-    });
+    };
+    std::visit(pool, taps_);
     if (mode == Mode::training) windows_ = windows;
     return y_;
   }
@@ -144,14 +59,16 @@ class MaxPool2D {
     const bool wanted = input_gradient == InputGradient::compute;
     dx_.reshape_for_overwrite(wanted ? windows.x_shape() : Shape<4>());
     if (!wanted) return dx_;
-    windows.for_each_plane([&](Index n, Index c) {
-      const auto dx = dx_.view()[n][c];        // [IH, IW]
-      const auto dy_plane = dy[n][c];          // [OH, OW]
-      const auto place = place_.view()[n][c];  // [OH, OW]
-      dx.fill(T(0));
-      T* const pixels = dx.data();
-      windows.for_each_window([&](Index oh, Index ow, const auto&) { pixels[place(oh, ow)] += dy_plane(oh, ow); });
-    });
+    const auto scatter = [&]<class Tap>(const Tensor<Tap, 4>& taps) {
+      const Index size = windows.OH() * windows.OW();
+      windows.for_each_plane([&](Index n, Index c) {
+        const Index plane = n * dy.shape(1) + c;
+        detail::run_lanes<T, detail::MaxPlaneGradient<T, Tap>>(size, &windows, detail::Plane<const T>(dy[n][c]),
+                                                               taps.data() + plane * size,
+                                                               dx_.data() + plane * windows.IH() * windows.IW());
+      });
+    };
+    std::visit(scatter, taps_);
     return dx_;
   }
 
@@ -159,7 +76,8 @@ class MaxPool2D {
   Pool2DOptions options_;
   std::optional<detail::PoolWindows> windows_;  // of the last training forward
   Tensor<T, 4> y_, dx_;
-  Tensor<Index, 4> place_;  // of the largest element in its plane: ih*IW + iw, [N, C, OH, OW]
+  // Where the largest element is in its window: tap kh*KW + kw, [N, C, OH, OW], in a byte where the kernel allows it.
+  std::variant<Tensor<std::uint8_t, 4>, Tensor<Index, 4>> taps_;
 };
 
 /// The mean of each window, zeros of the padding included: every window is divided by KH*KW.
@@ -187,16 +105,11 @@ class AvgPool2D {
     windows_.reset();
     y_.reshape_for_overwrite(windows.y_shape());
     const A area = detail::constant<A>(static_cast<long double>(windows.area()));
+    const Index size = windows.OH() * windows.OW();
     windows.for_each_plane([&](Index n, Index c) {
-      const auto image = x[n][c];      // [IH, IW]
-      const auto y = y_.view()[n][c];  // [OH, OW]
-      windows.for_each_window([&](Index oh, Index ow, const auto& window) {
-        A sum(0);
-        for (Index ih = window.top; ih < window.bottom; ++ih) {
-          for (Index iw = window.left; iw < window.right; ++iw) sum += A(image(ih, iw));
-        }
-        y(oh, ow) = T(sum / area);
-      });
+      detail::run_lanes<T, detail::MeanPlane<T, A>>(windows.IH() * windows.IW(), &windows,
+                                                    detail::Plane<const T>(x[n][c]), area,
+                                                    y_.data() + (n * x.shape(1) + c) * size);
     });
     if (mode == Mode::training) windows_ = windows;
     return y_;
@@ -208,15 +121,10 @@ class AvgPool2D {
     dx_.reshape_for_overwrite(wanted ? windows.x_shape() : Shape<4>());
     if (!wanted) return dx_;
     const T area = detail::constant<T>(static_cast<long double>(windows.area()));
+    const Index size = windows.IH() * windows.IW();
     windows.for_each_plane([&](Index n, Index c) {
-      const auto dx = dx_.view()[n][c];  // [IH, IW]
-      dx.fill(T(0));
-      windows.for_each_window([&](Index oh, Index ow, const auto& window) {
-        const T share = T(dy(n, c, oh, ow) / area);
-        for (Index ih = window.top; ih < window.bottom; ++ih) {
-          for (Index iw = window.left; iw < window.right; ++iw) dx(ih, iw) += share;
-        }
-      });
+      detail::run_lanes<T, detail::MeanPlaneGradient<T>>(size, &windows, detail::Plane<const T>(dy[n][c]), area,
+                                                         dx_.data() + (n * dy.shape(1) + c) * size);
     });
     return dx_;
   }
