@@ -13,13 +13,11 @@
 
 namespace unfold::detail {
 
-/// 1/k!, for k < 20.
+/// 1/k!, for k < 20: a constant, which no compiler computes for each element.
+template <class T, int k>
+inline constexpr T inverse_factorial = inverse_factorial<T, k - 1> / T(k);
 template <class T>
-constexpr T inverse_factorial(int k) {
-  std::int64_t product = 1;
-  for (; k > 1; --k) product *= k;
-  return T(1) / static_cast<T>(product);
-}
+inline constexpr T inverse_factorial<T, 0> = T(1);
 
 /// What e^z is made of: z = n*ln(2) + r with |r| <= ln(2)/2, hence e^z = 2^n * (1 + p) with p = e^r - 1.
 ///
@@ -69,7 +67,7 @@ struct SplitExponential {
     const T r = (z - n * Parts::high) - n * Parts::low;
     T q = 0;  // p = r + r^2*q
     [&]<int... I>(std::integer_sequence<int, I...>) {
-      ((q = q * r + inverse_factorial<T>(Parts::terms - I)), ...);
+      ((q = q * r + inverse_factorial<T, Parts::terms - I>), ...);
     }(std::make_integer_sequence<int, Parts::terms - 1>());
     p = r + r * r * q;
     half = std::bit_cast<T>((std::bit_cast<Bits>(shifted) + Bits(Parts::bias - 1)) << Parts::mantissa);
