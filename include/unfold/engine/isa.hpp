@@ -63,9 +63,11 @@ struct VectorOf {
 struct Baseline {
   static constexpr int vector_bytes = 16, registers = 16;
   template <class Kernel, class... Arguments>
+  // NOLINTBEGIN(performance-unnecessary-value-param): pointers and numbers
   static void run(Arguments... arguments) {
     Kernel::template body<vector_bytes>(arguments...);
   }
+  // NOLINTEND(performance-unnecessary-value-param)
 };
 
 #if defined(__x86_64__)

@@ -189,6 +189,26 @@ struct PixelLanesTask {
     if (one_block && direct[j] < 0) store(j, r, n);
   }
 
+  /// What is read soon, so many channels for each row of tiles. A tile may go along them once for 2^slower steps.
+  struct Soon {
+    Index channels, slower = 1;
+    Soon(Index depth, Index tiles_high) : channels(parts_of(depth, tiles_high)) {
+      while (tiles_high >> (slower + 1) > 0) ++slower;
+    }
+  };
+
+  /// `multiply`, while the part of the channels at `at` that falls to these rows is asked for: unless that is nullptr.
+  void multiply_and_ask(Index j, Index r, Index n, Index depth, const T* at, const Soon& soon, Index channel,
+                        const Index* offsets, T* panel, bool first) {
+    const Index from = r / tiles().rows * soon.channels;
+    if (at != nullptr && n == tiles().rows && n < rows && panels.width(j) == panels.whole()) {
+      const Index begin = std::min(from, depth - (depth >> soon.slower));
+      return multiply(j, r, n, depth, k.tiles.prefetching, at, offsets + begin, soon.slower, panel, first);
+    }
+    if (at != nullptr) prefetch_rows(at, channel, from, soon.channels, depth, k.lanes);
+    multiply(j, r, n, depth, nullptr, nullptr, nullptr, 0, panel, first);
+  }
+
   /// A block of taps: pack_rows(r, n, to) packs filters; at `next` lies what is read after it, or nullptr.
   /// Short sums go along whole rows of `out`; long ones panel by panel, packed by the first tile where it lies in one
   /// run.
@@ -197,9 +217,7 @@ struct PixelLanesTask {
                 const PackRows& pack_rows) {
     const Index height = tiles().rows, width = panels.whole(), count = panels.count();
     if (first) packed_offsets(depth, height, row_of_a);  // the first block is the deepest
-    const Index tiles_high = parts_of(rows, height), ahead = parts_of(depth, tiles_high);  // channels for each
-    Index slower = 1;  // so many times as a tile goes along its depth, it may go along what is read soon
-    while (tiles_high >> (slower + 1) > 0) ++slower;
+    const Soon soon(depth, parts_of(rows, height));
     const Index at_once = depth < B::long_sum || rows < B::many_rows ? count : 1;
     for (Index begin = 0; begin < count; begin += at_once) {
       const Index end = std::min(count, begin + at_once);
@@ -216,17 +234,10 @@ struct PixelLanesTask {
             multiply(j, r, n, depth, k.tiles.packing, source, offsets, 0, panel, first);
             continue;
           }
-          const T* const soon = next == nullptr ? nullptr
-                                : at_once > 1   ? next + j * width
-                                : end < count   ? source + width
-                                                : next;
-          if (soon != nullptr && n == height && tiles_high > 1 && panels.width(j) == width) {
-            const Index from = std::min(r / height * ahead, depth - (depth >> slower));
-            multiply(j, r, n, depth, k.tiles.prefetching, soon, offsets + from, slower, panel, first);
-            continue;
-          }
-          if (soon != nullptr) prefetch_rows(soon, laid.channel, r / height * ahead, ahead, depth, k.lanes);
-          multiply(j, r, n, depth, nullptr, nullptr, nullptr, 0, panel, first);
+          const T* at = next;
+          if (next != nullptr && at_once > 1) at += j * width;
+          if (next != nullptr && at_once == 1 && end < count) at = source + width;
+          multiply_and_ask(j, r, n, depth, at, soon, laid.channel, offsets, panel, first);
         }
       }
     }

@@ -71,7 +71,7 @@ class BatchNormalization {
       if (training) measure(planes, z_to_y.data(), c);
       const T mean = training ? mean_(c) : running_mean_(c);
       const T r = forward_factor(training ? variance_(c) : running_variance_(c));
-      const T scale = scales(c), shift = bias(c);
+      const T &scale = scales(c), &shift = bias(c);
       planes.for_each_piece(c, [&](Index at, Index n) {
         T* const y = z_to_y.data() + at;
         T* const xn = training ? normalized_.data() + at : y;

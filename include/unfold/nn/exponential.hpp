@@ -9,13 +9,14 @@
 #include <bit>  // std::bit_cast
 #include <cmath>
 #include <cstdint>
-#include <utility>  // std::index_sequence
+#include <numbers>  // std::numbers::log2e_v
+#include <utility>  // std::integer_sequence
 
 namespace unfold::detail {
 
-/// 1/k!, for k < 20: a constant, which no compiler computes for each element.
-template <class T, int k>
-inline constexpr T inverse_factorial = inverse_factorial<T, k - 1> / T(k);
+/// 1/Order!, for Order < 20: a constant, which no compiler computes for each element.
+template <class T, int Order>
+inline constexpr T inverse_factorial = inverse_factorial<T, Order - 1> / T(Order);
 template <class T>
 inline constexpr T inverse_factorial<T, 0> = T(1);
 
@@ -29,13 +30,15 @@ template <>
 struct ExponentialParts<float> {
   using Bits = std::uint32_t;
   static constexpr int mantissa = 23, bias = 127, terms = 7;
-  static constexpr float lowest = -86, highest = 89, high = 0x1.63p-1F, low = -0x1.bd0105p-13F;
+  static constexpr float lowest = -86, highest = 89;
+  static constexpr float high = 0x1.63p-1F, low = -0x1.bd0105p-13F;  // NOLINT(modernize-use-std-numbers): parts of it
 };
 template <>
 struct ExponentialParts<double> {
   using Bits = std::uint64_t;
   static constexpr int mantissa = 52, bias = 1023, terms = 13;
-  static constexpr double lowest = -707, highest = 710, high = 0x1.62e42feep-1, low = 0x1.a39ef35793c76p-33;
+  static constexpr double lowest = -707, highest = 710;
+  static constexpr double high = 0x1.62e42feep-1, low = 0x1.a39ef35793c76p-33;  // NOLINT(modernize-use-std-numbers)
 };
 
 /// condition ? a : b, for float and double by a mask: of a constant and what follows g++ 12 would make a branch.
@@ -62,7 +65,7 @@ struct SplitExponential {
         T(Bits{3} << (Parts::mantissa - 1));  // what is added to it becomes an integer, in its last bits
     z = choose<T>(z > Parts::highest, Parts::highest, z);
     z = choose<T>(z < Parts::lowest, Parts::lowest, z);
-    const T shifted = z * T(1.44269504088896340735992468100189214L) + round;
+    const T shifted = z * std::numbers::log2e_v<T> + round;
     const T n = shifted - round;
     const T r = (z - n * Parts::high) - n * Parts::low;
     T q = 0;  // p = r + r^2*q

@@ -12,6 +12,9 @@
 
 namespace unfold::detail {
 
+// NOLINTBEGIN(performance-unnecessary-value-param): a kernel's arguments are its own, so that what it writes cannot be
+// one
+
 /// f(begin, count) for the pieces of [0, n), in order.
 template <class F>
 void for_each_piece(Index n, const F& f) {
@@ -96,6 +99,8 @@ struct SumLanes {
     *sum = lanes[0];
   }
 };
+
+// NOLINTEND(performance-unnecessary-value-param)
 
 /// The sum of term(i) over [0, n), in eight interleaved sums, whatever the vectors.
 template <class A, class Term>

@@ -120,6 +120,7 @@ struct MaxPlane {
       for (Index ih = rows.begin; ih < rows.end; ++ih, from += x.row) {
         for (Index kw = 0; kw < KW; ++kw, ++t) {
           V::template take_every<Stride>(from + kw, value);
+          // NOLINTNEXTLINE(misc-redundant-expression): value is a NaN, the first one
           const typename V::Integers larger = (largest < value) | ((value != value) & (largest == largest));
           largest = larger ? value : largest;
           tap = (larger & static_cast<typename V::Integer>(t)) | (~larger & tap);
@@ -192,7 +193,7 @@ struct MaxPlaneGradient {
 template <class T, class A>
 struct MeanPlane {
   template <int VectorBytes>
-  [[gnu::always_inline]] static void body(Index, const PoolWindows* windows, Plane<const T> x, A area, T* y) {
+  [[gnu::always_inline]] static void body(Index, const PoolWindows* windows, Plane<const T> x, const A& area, T* y) {
     const Index OW = windows->OW();
     for (Index oh = 0; oh < windows->OH(); ++oh, y += OW) {
       const PoolWindows::Span rows = windows->rows(oh);
