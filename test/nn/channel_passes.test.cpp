@@ -8,6 +8,7 @@
 
 using namespace unfold;
 using test::equals;
+using test::integers;
 
 namespace {
 
@@ -18,14 +19,6 @@ std::vector<Activation> all_activations() {
   std::vector<Activation> all;
   for (int i = 0; i < 16; ++i) all.push_back(static_cast<Activation>(i));
   return all;
-}
-
-template <class T>
-Tensor<T, 4> integers(const Shape<4>& shape, std::uint64_t seed) {
-  Random random(seed);
-  Tensor<T, 4> x(shape);
-  test::fill_integers(x.view(), random);
-  return x;
 }
 
 template <class T>

@@ -13,18 +13,11 @@
 
 using namespace unfold;
 using Catch::Matchers::Message;
+using test::integers;
 
 namespace {
 
 constexpr Index N = 3, IC = 7, OC = 5;
-
-template <class T, int Rank>
-Tensor<T, Rank> integers(const Shape<Rank>& shape, std::uint64_t seed) {
-  Random random(seed);
-  Tensor<T, Rank> q(shape);
-  test::fill_integers(q.view(), random);
-  return q;
-}
 
 template <class T>
 Dense<T> integer_layer(const DenseOptions& options) {

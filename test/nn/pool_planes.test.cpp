@@ -14,6 +14,7 @@
 
 using namespace unfold;
 using test::equals;
+using test::integers;
 
 namespace {
 
@@ -65,15 +66,6 @@ struct Definition {
     }
   }
 };
-
-/// Few different integers, so that most windows have several largest elements.
-template <class T>
-Tensor<T, 4> integers(const Shape<4>& shape, std::uint64_t seed, Index largest) {
-  Random random(seed);
-  Tensor<T, 4> x(shape);
-  test::fill_integers(x.view(), random, largest);
-  return x;
-}
 
 /// Bits, so that zeros have a sign and every NaN is one.
 template <class T>

@@ -13,6 +13,7 @@
 using namespace unfold;
 using Catch::Matchers::Message;
 using test::equals;
+using test::integers;
 
 namespace {
 
@@ -63,15 +64,6 @@ Shape<4> y_shape(const Case& c) {
   const auto [PT, PB, PL, PR] = c.options.padding;
   return {c.x[0], c.x[1], positions(c.x[2], PT, PB, c.options.kernel.height, c.options.stride.height),
           positions(c.x[3], PL, PR, c.options.kernel.width, c.options.stride.width)};
-}
-
-/// Integers, so that the largest element of a window often occurs more than once.
-template <class T>
-Tensor<T, 4> integers(const Shape<4>& shape, std::uint64_t seed) {
-  Random random(seed);
-  Tensor<T, 4> x(shape);
-  test::fill_integers(x.view(), random);
-  return x;
 }
 
 }  // namespace

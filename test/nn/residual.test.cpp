@@ -16,6 +16,7 @@
 using namespace unfold;
 using Catch::Matchers::Message;
 using test::equals;
+using test::integers;
 
 namespace {
 
@@ -24,14 +25,6 @@ const Conv2DOptions halving{
     .in_channels = 2, .out_channels = 3, .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1, 1, 1}};
 const Conv2DOptions projection{.in_channels = 2, .out_channels = 3, .stride = {2, 2}};
 const Shape<4> x_shape{2, 2, 5, 4};
-
-template <class T>
-Tensor<T, 4> integers(const Shape<4>& shape, std::uint64_t seed) {
-  Random random(seed);
-  Tensor<T, 4> q(shape);
-  test::fill_integers(q.view(), random);
-  return q;
-}
 
 template <class T>
 Conv2D<T> integer_layer(const Conv2DOptions& options, std::uint64_t seed) {

@@ -29,6 +29,15 @@ void fill_integers(const TensorView<T, Rank>& view, Random& random, Index larges
   fill_with(view, [&] { return static_cast<double>(random.below(2 * largest + 1) - largest); });
 }
 
+/// A tensor of such integers; of rank 4 where the shape is a list in braces.
+template <class T, int Rank = 4>
+Tensor<T, Rank> integers(const Shape<Rank>& shape, std::uint64_t seed, Index largest = largest_integer) {
+  Random random(seed);
+  Tensor<T, Rank> tensor(shape);
+  fill_integers(tensor.view(), random, largest);
+  return tensor;
+}
+
 /// Mean 0, variance 1. T = float rounds what T = double gets.
 template <class T, int Rank>
 void fill_normal(const TensorView<T, Rank>& view, Random& random) {

@@ -57,12 +57,4 @@ Tensor<T, 2> transposed(const Tensor<T, 2>& a) {
   return Tensor<T, 2>(TensorView<const T, 2>(a.data(), {a.shape(1), a.shape(0)}, {1, a.shape(1)}));
 }
 
-template <class T, int Rank>
-Tensor<T, Rank> integers(const Shape<Rank>& shape, std::uint64_t seed) {
-  Random random(seed);
-  Tensor<T, Rank> tensor(shape);
-  fill_integers(tensor.view(), random);
-  return tensor;
-}
-
 }  // namespace unfold::test

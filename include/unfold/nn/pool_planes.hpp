@@ -4,6 +4,7 @@
 #pragma once
 
 #include <unfold/core/view.hpp>
+#include <unfold/engine/rows.hpp>
 #include <unfold/nn/lanes.hpp>
 #include <unfold/nn/pool_windows.hpp>
 #include <unfold/nn/scalar.hpp>
@@ -52,14 +53,7 @@ struct PoolVectors {
   /// to[2l] = even[l], to[2l + 1] = odd[l]
   [[gnu::always_inline]] static void put_pairs(const Vector& even, const Vector& odd, T* to) {
     Vector a, b;
-    if constexpr (L == 8) {
-      a = __builtin_shufflevector(even, odd, 0, 8, 1, 9, 2, 10, 3, 11);
-      b = __builtin_shufflevector(even, odd, 4, 12, 5, 13, 6, 14, 7, 15);
-    } else if constexpr (L == 4) {
-      a = __builtin_shufflevector(even, odd, 0, 4, 1, 5), b = __builtin_shufflevector(even, odd, 2, 6, 3, 7);
-    } else {
-      a = __builtin_shufflevector(even, odd, 0, 2), b = __builtin_shufflevector(even, odd, 1, 3);
-    }
+    engine::in_turn(even, odd, a, b, std::make_integer_sequence<int, L>());
     *reinterpret_cast<Memory*>(to) = a;
     *reinterpret_cast<Memory*>(to + L) = b;
   }
