@@ -14,7 +14,7 @@ CASES = re.compile(r"^cases: (\d+) passed, (\d+) failed, (\d+) skipped$", re.MUL
 
 def count(test):
     """(passed, failed, skipped) of one line of meson's log."""
-    good = test["result"] in ("OK", "EXPECTEDFAIL")
+    good = test["result"] in ("OK", "EXPECTEDFAIL", "SKIP")
     found = CASES.findall(test.get("stdout") or "")
     if found:
         passed, failed, skipped = map(int, found[-1])
