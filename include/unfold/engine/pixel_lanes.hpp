@@ -22,7 +22,7 @@ struct PixelLanesBlocks {
   static constexpr Index b = depth * (pixels + widest);
   static constexpr Index c = rows * (pixels + widest);
   static constexpr Index copy = (Index{1} << 20) / unit;
-  static_assert((a + b + c + copy + 2 * widest) * unit + 4096 <= workspace_bytes, "the blocks fit the workspace");
+  static_assert((a + b + c + copy + 3 * widest) * unit + 4096 <= workspace_bytes, "the blocks fit the workspace");
 };
 
 /// The image in which results stand `rows` and `columns` apart, zeros filling the rest of its height x width pixels.
@@ -100,11 +100,12 @@ struct PixelLanesTask {
   PixelPanels panels;
   Index rows;
   Batch<T> out;
-  bool one_block, overwrite;  // the sum is one block of taps; out is overwritten
+  bool one_block, overwrite;  // the sums of a tile are whole, and go to `out` at once; they overwrite it
   const Spread* spread;       // of the results in `out`; nullptr: they are alone there
   T* packed_a;                // [tiles of rows, depth, rows of a tile]
   T* b;                       // [panels at once, depth, width]
   T* c;                       // [panels, rows, width]
+  T* zeros;                   // [B::widest]
   Index row_of_a[B::depth + gather_ahead], row_offsets[B::rows], direct[B::panels];
   Run runs[B::pixels + B::widest];
 
@@ -119,7 +120,9 @@ struct PixelLanesTask {
         spread(spreading),
         packed_a(workspace.take<T>(B::a)),
         b(workspace.take<T>(B::b)),
-        c(workspace.take<T>(B::c)) {
+        c(workspace.take<T>(B::c + B::widest)),
+        zeros(c + B::c) {
+    std::fill_n(zeros, B::widest, T(0));
     find_places();
   }
 
@@ -131,44 +134,52 @@ struct PixelLanesTask {
     for (Index j = 0; j < panels.count(); ++j) {
       const bool contiguous =
           panels.runs(j, out.n, out.h, out.w, runs) == 1 && out.w == 1 && panels.pixels(j) == panels.whole();
-      direct[j] = one_block && contiguous && spread == nullptr ? runs[0].from : -1;
+      direct[j] = one_block && contiguous ? runs[0].from : -1;
     }
   }
 
   /// The sums of rows [r, r + n) of a panel go to `out`.
   void store(Index j, Index r, Index n) {
-    if (spread != nullptr) return store_spread(j, r, n);
     const Index used = panels.runs(j, out.n, out.h, out.w, runs), wide = panels.width(j);
     store_rows(k, c + j * rows * panels.whole() + r * wide, wide, row_offsets + r, n, runs, used, out.data, out.w,
                overwrite);
   }
 
-  /// to[i * step] = from[i] for i < count, 0 elsewhere in [0, n). `line` is scratch of B::widest, and as many zeros.
-  void spread_row(const T* from, Index count, Index step, T* line, T* to, Index n) const {
-    if (step == 2) {
-      std::copy_n(from, count, line);
-      return k.interleave(line, B::widest, step, to, n, true);
+  /// All sums go to `out`.
+  void store_all() {
+    if (spread != nullptr) return store_spread();
+    const Index height = tiles().rows;  // so many rows of `out` at a time: each is a page of memory
+    for (Index r = 0; r < rows; r += height) {
+      for (Index j = 0; j < panels.count(); ++j) store(j, r, std::min(height, rows - r));
     }
+  }
+
+  /// to[i * step] = from[i] for i < count, 0 elsewhere in [0, n).
+  void spread_row(const T* from, Index count, Index step, T* to, Index n) const {
+    if (step == 2) return k.interleave(from, zeros - from, step, to, n, true);
     std::fill_n(to, n, T(0));
     for (Index i = 0; i < count; ++i) to[i * step] = from[i];
   }
 
-  /// `store`, and the zeros to the right of the sums and below.
-  void store_spread(Index j, Index r, Index n) const {
+  /// `store_all` with the zeros to the right of the sums and below, in the order of the memory.
+  void store_spread() const {
     const PixelBlock& block = panels.block;
-    const Index wide = panels.width(j), pixels = panels.pixels(j), dx_row = out.h / spread->rows;
-    T line[2 * B::widest] = {};
-    for (Index at = 0, count = 0; at < pixels; at += count) {
-      const Index pixel = j * panels.whole() + at, column = pixel % block.columns;
-      const Index row = pixel / block.columns % block.rows, image = pixel / block.columns / block.rows;
-      count = std::min(pixels - at, block.columns - column);
-      const Index dx_rows = std::min(spread->rows, spread->height - (block.row + row) * spread->rows);
-      const Index dx_columns =
-          std::min(count * spread->columns, spread->width - (block.column + column) * spread->columns);
-      for (Index i = r; i < r + n; ++i) {
-        T* const to = out.data + image * out.n + i * out.c + row * out.h + column * out.w;
-        spread_row(c + j * rows * panels.whole() + i * wide + at, count, spread->columns, line, to, dx_columns);
-        for (Index h = 1; h < dx_rows; ++h) std::fill_n(to + h * dx_row, dx_columns, T(0));
+    const Index dx_row = out.h / spread->rows, step = spread->columns;
+    const Index right = std::min(block.columns * step, spread->width - block.column * step);
+    for (Index i = 0; i < rows; ++i) {
+      Index j = 0, at = 0;  // the panel and the place in it
+      for (Index line = 0; line < block.images * block.rows; ++line) {
+        const Index image = line / block.rows, row = line % block.rows;
+        T* const to = out.data + image * out.n + i * out.c + row * out.h;
+        for (Index column = 0, n = 0; column < block.columns; column += n) {
+          n = std::min(block.columns - column, panels.whole() - at);
+          spread_row(c + j * rows * panels.whole() + i * panels.width(j) + at, n, step, to + column * step,
+                     std::min(n * step, right - column * step));
+          at += n;
+          if (at == panels.whole()) at = 0, ++j;
+        }
+        const Index below = std::min(spread->rows, spread->height - (block.row + row) * spread->rows);
+        for (Index h = 1; h < below; ++h) std::fill_n(to + h * dx_row, right, T(0));
       }
     }
   }
@@ -261,8 +272,8 @@ void convolve_and_spread(const Filters<const T>& a, Index M, const Batch<const T
     const Index m = number % row_tasks * task_rows;
     detail::Workspace workspace;
     PixelLanesTask<T> task(k, {block, k.lanes}, std::min(task_rows, M - m),
-                           y.from(block.image, m, block.row, block.column), taps.count() == 1, overwrite, spread,
-                           workspace);
+                           y.from(block.image, m, block.row, block.column), taps.count() == 1 && spread == nullptr,
+                           overwrite, spread, workspace);
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
     Index offsets[B::depth + gather_ahead];
     for (Index t = 0; t < taps.count(); ++t) {
@@ -274,7 +285,7 @@ void convolve_and_spread(const Filters<const T>& a, Index M, const Batch<const T
       task.add_taps(laid, offsets, seen.count(), next, t == 0,
                     [&](Index r, Index n, T* to) { pack_filters(k, a, m + r, n, seen, alpha, to, task.tiles().rows); });
     }
-    for (Index j = 0; j < task.panels.count() && !task.one_block; ++j) task.store(j, 0, task.rows);
+    if (!task.one_block) task.store_all();
   });
 }
 

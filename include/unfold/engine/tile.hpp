@@ -98,9 +98,12 @@ struct PanelTile {
     using Memory = typename VectorOf<T, VectorBytes>::InMemory;
     constexpr Index L = VectorOf<T, VectorBytes>::lanes;
     Vector sum[Rows][2] = {};
-    prefetch_tile<T, VectorBytes, Rows, 2>(c, c_row);
+    const T* line = c + L - 1;  // the lines of c are asked for a row at a time: at once, they would wait for each other
     for (Index k = 0; k < depth; ++k, a += Rows, b += 2 * L) {
       Vector column[2];
+      __builtin_prefetch(line, 1);
+      __builtin_prefetch(line + L, 1);
+      line += k + 1 < Rows ? c_row : 0;
       if constexpr (!Packs) __builtin_prefetch(source + offsets[k >> slower] + ((k & 1) + 1) * L - 1, 0, 2);
 #pragma GCC unroll 2
       for (int v = 0; v < 2; ++v) {
