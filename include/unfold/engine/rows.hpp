@@ -123,7 +123,8 @@ template <class T, int VectorBytes>
   for (Index i = 0; i < n; i += VectorBytes / static_cast<int>(sizeof(T))) *reinterpret_cast<Memory*>(to + i) = zeros;
 }
 
-/// to = every second element of a, then of b.
+/// to = every second element of a, then of b. (Vectors have names before they are given to a function: clang++ does not
+/// align what is made of memory within a call.)
 template <class Vector, int... I>
 [[gnu::always_inline]] inline void evens(const Vector& a, const Vector& b, Vector& to,
                                          std::integer_sequence<int, I...>) {
@@ -147,8 +148,8 @@ template <class T, int VectorBytes>
   constexpr Index L = VectorOf<T, VectorBytes>::lanes;
   constexpr std::make_integer_sequence<int, L> lanes;
   const auto pairs = [&](const T* at, Vector& evens_of_two) {
-    evens(Vector(*reinterpret_cast<const Memory*>(at)), Vector(*reinterpret_cast<const Memory*>(at + L)), evens_of_two,
-          lanes);
+    const Vector a = *reinterpret_cast<const Memory*>(at), b = *reinterpret_cast<const Memory*>(at + L);
+    evens(a, b, evens_of_two, lanes);
   };
   Index i = 0;
   for (; (step == 2 || step == 4) && i + L < n; i += L) {  // less than: what lies behind the last may be no one's
@@ -157,7 +158,7 @@ template <class T, int VectorBytes>
     if (step == 4) {
       Vector rest;
       pairs(from + i * step + 2 * L, rest);
-      evens(Vector(taken), rest, taken, lanes);
+      evens(taken, rest, taken, lanes);
     }
     *reinterpret_cast<Memory*>(to + i) = taken;
   }
@@ -180,9 +181,10 @@ struct Interleave {
     constexpr Index L = VectorOf<T, VectorBytes>::lanes;
     Index i = 0;
     for (; step == 2 && i + 2 * L <= n; i += 2 * L) {
+      const Vector even = *reinterpret_cast<const Memory*>(rows + i / 2);
+      const Vector odd = *reinterpret_cast<const Memory*>(rows + row + i / 2);
       Vector a, b;
-      in_turn(Vector(*reinterpret_cast<const Memory*>(rows + i / 2)),
-              Vector(*reinterpret_cast<const Memory*>(rows + row + i / 2)), a, b, std::make_integer_sequence<int, L>());
+      in_turn(even, odd, a, b, std::make_integer_sequence<int, L>());
       Memory &low = *reinterpret_cast<Memory*>(to + i), &high = *reinterpret_cast<Memory*>(to + i + L);
       low = overwrite ? a : low + a;
       high = overwrite ? b : high + b;
