@@ -98,7 +98,7 @@ struct PanelTile {
     using Memory = typename VectorOf<T, VectorBytes>::InMemory;
     constexpr Index L = VectorOf<T, VectorBytes>::lanes;
     Vector sum[Rows][2] = {};
-    const T* line = c + L - 1;  // the lines of c are asked for a row at a time: at once, they would wait for each other
+    const T* line = c + L - 1;  // of c, to be asked for: a row each step
     for (Index k = 0; k < depth; ++k, a += Rows, b += 2 * L) {
       Vector column[2];
       __builtin_prefetch(line, 1);
