@@ -4,19 +4,15 @@
 #include <unfold/nn/conv2d.hpp>
 
 #include "support/catch.hpp"
+#include "support/fill.hpp"
 #include "support/matrices.hpp"
 
 using namespace unfold;
+using test::copy_into;
 using test::Dual;
 using test::integer_tensor;
 
 namespace {
-
-template <class T, int Rank>
-void set(const TensorView<T, Rank>& view, const Tensor<T, Rank>& values) {
-  REQUIRE(view.shape() == values.shape());
-  std::copy_n(values.data(), values.size(), view.data());
-}
 
 /// The sum of a_i * b_i.
 template <class T, class A, class B>
@@ -51,7 +47,7 @@ TEST_CASE("Dual numbers through forward give what backward gives") {
       const auto dy = integer_tensor<double>(g.y_shape(), 5);
 
       Conv2D<double> layer(options);
-      set(layer.weights(), w);
+      copy_into(layer.weights(), w);
       layer.bias().fill(0.5);
       layer.forward(x);
       const double by_x = inner_product<double>(layer.backward(dy), x_direction);
@@ -59,7 +55,7 @@ TEST_CASE("Dual numbers through forward give what backward gives") {
 
       Conv2D<Dual> dual(options);
       const auto dual_x = along(x, x_direction, 0);
-      set(dual.weights(), along(w, w_direction, 1));
+      copy_into(dual.weights(), along(w, w_direction, 1));
       dual.bias().fill(Dual(0.5));
       const Dual loss = inner_product<Dual>(dual.forward(dual_x), dy);
       CHECK(loss.derivatives() == Eigen::Vector2d(by_x, by_w));
@@ -69,7 +65,7 @@ TEST_CASE("Dual numbers through forward give what backward gives") {
       const Dual dual_by_x = inner_product<Dual>(dual.backward(still), x_direction);
       CHECK(dual_by_x.value() == by_x);
       if (f != Activation::linear) continue;
-      set(layer.weights(), w_direction);
+      copy_into(layer.weights(), w_direction);
       layer.forward(x);
       CHECK(dual_by_x.derivatives() == Eigen::Vector2d(0, inner_product<double>(layer.backward(dy), x_direction)));
     }

@@ -12,7 +12,7 @@ using test::equals;
 
 namespace {
 
-constexpr Conv2DOptions options{.in_channels = 6, .out_channels = 4, .kernel = {3, 3}, .groups = 2};
+constexpr Conv2DOptions in_groups{.in_channels = 6, .out_channels = 4, .kernel = {3, 3}, .groups = 2};
 
 template <class F>
 std::string message(F&& f) {
@@ -45,7 +45,7 @@ TEST_CASE("A layer of wrong options cannot be made") {
 }
 
 TEST_CASE("forward refuses a wrong image and keeps the last one") {
-  Conv2D<float> layer(options);
+  Conv2D<float> layer(in_groups);
   layer.initialize(1);
   const Tensor<float, 4> x({2, 6, 5, 4}, 1.0f), dy({2, 4, 3, 2}, 1.0f), wrong({2, 5, 5, 4}), small({2, 6, 5, 2});
   const Tensor<float, 4> y = layer.forward(x);
@@ -61,7 +61,7 @@ TEST_CASE("forward refuses a wrong image and keeps the last one") {
 }
 
 TEST_CASE("Batch normalisation cannot be trained on one sample a channel, but applied to it") {
-  Conv2DOptions o = options;
+  Conv2DOptions o = in_groups;
   o.batch_norm = BatchNorm::standard;
   Conv2D<float> layer(o);
   const Tensor<float, 4> one({1, 6, 3, 3}), two({2, 6, 3, 3});
@@ -72,7 +72,7 @@ TEST_CASE("Batch normalisation cannot be trained on one sample a channel, but ap
 }
 
 TEST_CASE("backward refuses a gradient of another shape and changes no gradient") {
-  Conv2D<float> layer(options);
+  Conv2D<float> layer(in_groups);
   const Tensor<float, 4> x({2, 6, 5, 4}, 1.0f), dy({2, 4, 3, 2}, 1.0f), wrong({2, 4, 2, 3}, 1.0f);
   layer.forward(x);
   layer.backward(dy);
@@ -85,7 +85,7 @@ TEST_CASE("backward refuses a gradient of another shape and changes no gradient"
 }
 
 TEST_CASE("update refuses a wrong argument and moves no parameter") {
-  Conv2D<float> layer(options);
+  Conv2D<float> layer(in_groups);
   layer.weight_gradient().fill(1);
   CHECK(message([&] { layer.update({.learning_rate = std::numeric_limits<double>::infinity()}); }) ==
         "unfold::Conv2D::update: learning_rate must be finite, got inf");
@@ -101,31 +101,32 @@ TEST_CASE("The free functions name the tensor of the wrong shape, and write noth
   Tensor<float, 4> out({2, 4, 2, 3}, 7.0f), y({2, 4, 3, 2}, 7.0f), dx({2, 6, 5, 4}, 7.0f), dw({4, 3, 3, 3}, 7.0f);
   const std::string forward = "unfold::conv2d_forward: ", input = "unfold::conv2d_backward_input: ",
                     weights = "unfold::conv2d_backward_weights: ";
-  CHECK(message([&] { conv2d_forward(w, w, options, y); }) ==
+  CHECK(message([&] { conv2d_forward(w, w, in_groups, y); }) ==
         forward + "x must be [N, 6, IH, IW] with IH, IW >= 1, got [4, 3, 3, 3]");
-  CHECK(message([&] { conv2d_forward(x, wrong, options, y); }) == forward + "w must be [4, 3, 3, 3], got [4, 3, 2, 3]");
-  CHECK(message([&] { conv2d_forward(x, w, options, out); }) == forward + "y must be [2, 4, 3, 2], got [2, 4, 2, 3]");
+  CHECK(message([&] { conv2d_forward(x, wrong, in_groups, y); }) ==
+        forward + "w must be [4, 3, 3, 3], got [4, 3, 2, 3]");
+  CHECK(message([&] { conv2d_forward(x, w, in_groups, out); }) == forward + "y must be [2, 4, 3, 2], got [2, 4, 2, 3]");
   CHECK(message([&] { conv2d_forward(x, w, {.in_channels = 6, .out_channels = 4, .groups = 4}, y); }) ==
         forward + "groups must divide in_channels and out_channels, got 4 for 6 and 4");
-  CHECK(message([&] { conv2d_backward_input(dy, w, options, dw); }) ==
+  CHECK(message([&] { conv2d_backward_input(dy, w, in_groups, dw); }) ==
         input + "x must be [N, 6, IH, IW] with IH, IW >= 1, got [4, 3, 3, 3]");
-  CHECK(message([&] { conv2d_backward_input(out, w, options, dx); }) ==
+  CHECK(message([&] { conv2d_backward_input(out, w, in_groups, dx); }) ==
         input + "dy must be [2, 4, 3, 2], got [2, 4, 2, 3]");
-  CHECK(message([&] { conv2d_backward_input(dy, wrong, options, dx); }) ==
+  CHECK(message([&] { conv2d_backward_input(dy, wrong, in_groups, dx); }) ==
         input + "w must be [4, 3, 3, 3], got [4, 3, 2, 3]");
-  CHECK(message([&] { conv2d_backward_weights(dw, dy, options, dw); }) ==
+  CHECK(message([&] { conv2d_backward_weights(dw, dy, in_groups, dw); }) ==
         weights + "x must be [N, 6, IH, IW] with IH, IW >= 1, got [4, 3, 3, 3]");
-  CHECK(message([&] { conv2d_backward_weights(x, wrong, options, dw); }) ==
+  CHECK(message([&] { conv2d_backward_weights(x, wrong, in_groups, dw); }) ==
         weights + "dy must be [2, 4, 3, 2], got [4, 3, 2, 3]");
-  CHECK(message([&] { conv2d_backward_weights(x, dy, options, out); }) ==
+  CHECK(message([&] { conv2d_backward_weights(x, dy, in_groups, out); }) ==
         weights + "dw must be [4, 3, 3, 3], got [2, 4, 2, 3]");
   // Filters whose taps do not lie in one stride are no matrix.
   const Tensor<float, 4> wide({4, 3, 3, 4});
   CHECK(message([&] {
-          conv2d_forward(x, wide.slice(3, 0, 3), options, y);
+          conv2d_forward(x, wide.slice(3, 0, 3), in_groups, y);
         }).starts_with("unfold::TensorView::matrix: axes from 1 on must lie in one stride"));
   CHECK(message([&] {
-          conv2d_backward_input(dy, wide.slice(3, 0, 3), options, dx);
+          conv2d_backward_input(dy, wide.slice(3, 0, 3), in_groups, dx);
         }).starts_with("unfold::TensorView::matrix: "));
   for (const auto* each : {&y, &dx, &dw, &out}) CHECK((each->array() == 7).all());
 }

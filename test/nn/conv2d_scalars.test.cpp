@@ -3,21 +3,13 @@
 #include <unfold/nn/conv2d.hpp>
 
 #include "support/catch.hpp"
+#include "support/fill.hpp"
 #include "support/matrices.hpp"
 
 using namespace unfold;
+using test::copy_into;
 using test::difference;
 using test::integer_tensor;
-
-namespace {
-
-template <class T, int Rank>
-void set(const TensorView<T, Rank>& view, const Tensor<T, Rank>& values) {
-  REQUIRE(view.shape() == values.shape());
-  std::copy_n(values.data(), values.size(), view.data());
-}
-
-}  // namespace
 
 TEMPLATE_TEST_CASE("A layer and the free functions of any scalar are the sums of the reference", "", long double,
                    std::complex<double>) {
@@ -43,9 +35,9 @@ TEMPLATE_TEST_CASE("A layer and the free functions of any scalar are the sums of
     CHECK(difference(dfilters.matrix(), dw.matrix()) == "");
 
     Conv2D<T> layer(options);
-    set(layer.weights(), w);
+    copy_into(layer.weights(), w);
     if (options.bias) {
-      set(layer.bias(), b);
+      copy_into(layer.bias(), b);
       reference::add_bias(b, y);
     }
     CHECK(difference(layer.forward(x).matrix(), y.matrix()) == "");

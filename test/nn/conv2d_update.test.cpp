@@ -12,7 +12,7 @@ using test::equals;
 
 namespace {
 
-constexpr Conv2DOptions options{.in_channels = 2, .out_channels = 3, .kernel = {2, 3}};
+constexpr Conv2DOptions convolution{.in_channels = 2, .out_channels = 3, .kernel = {2, 3}};
 
 Tensor<double, 4> integers(const Shape<4>& shape, std::uint64_t seed) {
   Random random(seed);
@@ -22,7 +22,7 @@ Tensor<double, 4> integers(const Shape<4>& shape, std::uint64_t seed) {
 }
 
 struct Setup {
-  explicit Setup(const Conv2DOptions& o = options) : layer(o) { layer.initialize(1); }
+  explicit Setup(const Conv2DOptions& o = convolution) : layer(o) { layer.initialize(1); }
   Conv2D<double> layer;
   Tensor<double, 4> x = integers({3, 2, 5, 6}, 2), dy = integers({3, 3, 4, 4}, 3);
 };
@@ -37,7 +37,7 @@ constexpr const char* not_ready = "unfold::Conv2D::backward: call forward in tra
 }  // namespace
 
 TEST_CASE("Weights decay, bias and scales do not, and the layer scales its learning rate") {
-  Conv2DOptions o = options;
+  Conv2DOptions o = convolution;
   o.batch_norm = BatchNorm::standard;
   Conv2D<double> layer(o);
   layer.learning_rate_scale = 2;
@@ -109,7 +109,7 @@ TEST_CASE("A copy is a layer of its own that has seen no input; a move takes the
   CHECK_THAT(moved.backward(s.dy), equals(dx));
   copied = std::move(moved);
   CHECK_THAT(copied.backward(s.dy), equals(dx));
-  Conv2D<double> assigned(options);
+  Conv2D<double> assigned(convolution);
   assigned = copied;
   CHECK_THROWS_MATCHES(assigned.backward(s.dy), StateError, Message(not_ready));
 }
@@ -146,7 +146,7 @@ TEST_CASE("The state of a layer has a name for every tensor, and the parameters 
     });
     return state + "/ " + parameters;
   };
-  Conv2DOptions o = options;
+  Conv2DOptions o = convolution;
   CHECK(names(o) == "weights[3, 2, 2, 3] weights.velocity[3, 2, 2, 3] bias[3] bias.velocity[3] / weights bias ");
   o.bias = false;
   CHECK(names(o) == "weights[3, 2, 2, 3] weights.velocity[3, 2, 2, 3] / weights ");

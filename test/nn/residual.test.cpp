@@ -24,7 +24,7 @@ const Conv2DOptions same{.in_channels = 2, .out_channels = 2, .kernel = {3, 3}, 
 const Conv2DOptions halving{
     .in_channels = 2, .out_channels = 3, .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1, 1, 1}};
 const Conv2DOptions projection{.in_channels = 2, .out_channels = 3, .stride = {2, 2}};
-const Shape<4> x_shape{2, 2, 5, 4};
+const Shape<4> of_two_channels{2, 2, 5, 4};
 
 template <class T>
 Conv2D<T> integer_layer(const Conv2DOptions& options, std::uint64_t seed) {
@@ -50,11 +50,11 @@ Tensor<float, 4> where_positive(const Tensor<float, 4>& z, Tensor<float, 4> q) {
 }  // namespace
 
 TEST_CASE("A residual block adds its input, or a projection of it, before the activation") {
-  const auto x = integers<float>(x_shape, 1);
+  const auto x = integers<float>(of_two_channels, 1);
   SECTION("the shortcut is x") {
     auto main = integer_layer<float>(same, 2);
     Residual block(main);
-    const auto dy = integers<float>(x_shape, 3);
+    const auto dy = integers<float>(of_two_channels, 3);
     const auto z = sum(main.forward(x), x);
     const auto dz = where_positive(z, dy);
     CHECK_THAT(block.forward(x), equals(where_positive(z, z)));
@@ -78,7 +78,7 @@ TEST_CASE("A residual block adds its input, or a projection of it, before the ac
 }
 
 TEST_CASE("Central differences confirm the gradients of residual blocks") {
-  const auto x = integers<double>(x_shape, 7);
+  const auto x = integers<double>(of_two_channels, 7);
   Residual identity{Sequential{Conv2D<double>(same), Conv2D<double>(same)}, Activation::silu};
   identity.initialize(8);
   CHECK(gradient_check(identity, x));
@@ -109,7 +109,7 @@ TEST_CASE("The branches of a block start from its seed and are named") {
 
 TEST_CASE("A block in training allocates nothing after the first step with a shape") {
   Residual block{Conv2D<float>(halving), Conv2D<float>(projection), Activation::silu};
-  const auto x = integers<float>(x_shape, 11), dy = integers<float>({2, 3, 3, 2}, 12);
+  const auto x = integers<float>(of_two_channels, 11), dy = integers<float>({2, 3, 3, 2}, 12);
   const auto step = [&] {
     block.forward(x);
     block.backward(dy);
@@ -122,7 +122,7 @@ TEST_CASE("A block in training allocates nothing after the first step with a sha
 }
 
 TEST_CASE("A block refuses branches of two shapes, and a wrong order of calls") {
-  const auto x = integers<float>(x_shape, 13), dy = integers<float>({2, 3, 3, 2}, 14);
+  const auto x = integers<float>(of_two_channels, 13), dy = integers<float>({2, 3, 3, 2}, 14);
   Residual uneven{Conv2D<float>(halving)};
   CHECK_THROWS_MATCHES(
       uneven.forward(x), ShapeError,

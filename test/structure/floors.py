@@ -104,7 +104,7 @@ def wrong_heads(paths):
             yield f"{name} does not open with its licence"
         elif path.suffix == ".hpp" and not 2 <= head <= 7:
             yield f"{name} says in {head - 1} lines what it is"
-        elif path.suffix == ".hpp" and path.parent.name != "pch" and lines[head : head + 1] != ["#pragma once"]:
+        elif path.suffix == ".hpp" and lines[head : head + 1] != ["#pragma once"]:
             yield f"{name} has no #pragma once below its head comment"
 
 

@@ -7,9 +7,10 @@
 #include <unfold/core/random.hpp>
 #include <unfold/core/tensor.hpp>
 
-#include <algorithm>  // std::max
+#include <algorithm>  // std::copy, std::max
 #include <limits>
 #include <stdexcept>  // std::logic_error
+#include <vector>
 
 namespace unfold::test {
 
@@ -21,6 +22,13 @@ void fill_with(const TensorView<T, Rank>& view, Next&& next) {
   view.for_each_run([&](T* run, Index n, Index step) {
     for (Index i = 0; i < n; ++i) run[i * step] = T(next());
   });
+}
+
+/// A tensor of these elements.
+inline Tensor<double, 1> vector(const std::vector<double>& values) {
+  Tensor<double, 1> tensor({static_cast<Index>(values.size())});
+  std::copy(values.begin(), values.end(), tensor.data());
+  return tensor;
 }
 
 /// Integers in [-largest, largest]: the same ones for every T.

@@ -2,22 +2,18 @@
 #include <unfold/verify/gradient_check.hpp>
 
 #include "support/catch.hpp"
+#include "support/fill.hpp"
 
 #include <cmath>
 #include <vector>
 
 using namespace unfold;
 using Catch::Matchers::Message;
+using test::vector;
 
 namespace {
 
 using Point = TensorView<const double, 1>;
-
-Tensor<double, 1> vector(const std::vector<double>& values) {
-  Tensor<double, 1> tensor({static_cast<Index>(values.size())});
-  std::copy(values.begin(), values.end(), tensor.data());
-  return tensor;
-}
 
 double relu(double z) { return z > 0 ? z : 0; }
 

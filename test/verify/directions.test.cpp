@@ -2,12 +2,14 @@
 #include <unfold/verify/gradient_check.hpp>
 
 #include "support/catch.hpp"
+#include "support/fill.hpp"
 #include "support/toy_layer.hpp"
 
 using namespace unfold;
 using test::linear_toy;
 using test::normal_input;
 using test::tanh_toy;
+using test::vector;
 
 namespace {
 
@@ -15,12 +17,6 @@ constexpr GradientCheckOptions adjoint{.engine = GradientEngine::adjoint, .direc
     taylor{.engine = GradientEngine::taylor, .directions = 6};
 
 using Point = TensorView<const double, 1>;
-
-Tensor<double, 1> vector(const std::vector<double>& values) {
-  Tensor<double, 1> tensor({static_cast<Index>(values.size())});
-  std::copy(values.begin(), values.end(), tensor.data());
-  return tensor;
-}
 
 }  // namespace
 

@@ -12,15 +12,10 @@
 
 using namespace unfold;
 using Catch::Matchers::Message;
+using test::vector;
 using Complex = std::complex<double>;
 
 namespace {
-
-Tensor<double, 1> vector(const std::vector<double>& values) {
-  Tensor<double, 1> tensor({static_cast<Index>(values.size())});
-  std::copy(values.begin(), values.end(), tensor.data());
-  return tensor;
-}
 
 /// Of any scalar.
 constexpr auto smooth = [](auto x) {
