@@ -9,22 +9,16 @@
 using namespace unfold;
 using Catch::Matchers::Message;
 using test::equals;
+using test::integers;
 
 namespace {
 
 constexpr Conv2DOptions convolution{.in_channels = 2, .out_channels = 3, .kernel = {2, 3}};
 
-Tensor<double, 4> integers(const Shape<4>& shape, std::uint64_t seed) {
-  Random random(seed);
-  Tensor<double, 4> tensor(shape);
-  test::fill_integers(tensor.view(), random);
-  return tensor;
-}
-
 struct Setup {
   explicit Setup(const Conv2DOptions& o = convolution) : layer(o) { layer.initialize(1); }
   Conv2D<double> layer;
-  Tensor<double, 4> x = integers({3, 2, 5, 6}, 2), dy = integers({3, 3, 4, 4}, 3);
+  Tensor<double, 4> x = integers<double>({3, 2, 5, 6}, 2), dy = integers<double>({3, 3, 4, 4}, 3);
 };
 
 template <class View>
