@@ -16,6 +16,21 @@ template class AvgPool2D<float>;
 template class AvgPool2D<double>;
 template class SoftmaxCrossEntropy<float>;
 template class SoftmaxCrossEntropy<double>;
+template void sgd_step(Parameter<float, 1>&, const SgdArgs&, double, WeightDecay);
+template void sgd_step(Parameter<float, 2>&, const SgdArgs&, double, WeightDecay);
+template void sgd_step(Parameter<float, 4>&, const SgdArgs&, double, WeightDecay);
+template void sgd_step(Parameter<double, 1>&, const SgdArgs&, double, WeightDecay);
+template void sgd_step(Parameter<double, 2>&, const SgdArgs&, double, WeightDecay);
+template void sgd_step(Parameter<double, 4>&, const SgdArgs&, double, WeightDecay);
+template void activation_gradient(Activation, const float*, const float*, float*, Index);
+template void activation_gradient(Activation, const double*, const double*, double*, Index);
+
+namespace detail {
+
+template void activate_biased(const char*, Activation, const float*, const float&, float*, Index);
+template void activate_biased(const char*, Activation, const double*, const double&, double*, Index);
+
+}  // namespace detail
 
 namespace engine {
 

@@ -19,6 +19,21 @@ extern template class AvgPool2D<float>;
 extern template class AvgPool2D<double>;
 extern template class SoftmaxCrossEntropy<float>;
 extern template class SoftmaxCrossEntropy<double>;
+extern template void sgd_step(Parameter<float, 1>&, const SgdArgs&, double, WeightDecay);
+extern template void sgd_step(Parameter<float, 2>&, const SgdArgs&, double, WeightDecay);
+extern template void sgd_step(Parameter<float, 4>&, const SgdArgs&, double, WeightDecay);
+extern template void sgd_step(Parameter<double, 1>&, const SgdArgs&, double, WeightDecay);
+extern template void sgd_step(Parameter<double, 2>&, const SgdArgs&, double, WeightDecay);
+extern template void sgd_step(Parameter<double, 4>&, const SgdArgs&, double, WeightDecay);
+extern template void activation_gradient(Activation, const float*, const float*, float*, Index);
+extern template void activation_gradient(Activation, const double*, const double*, double*, Index);
+
+namespace detail {
+
+extern template void activate_biased(const char*, Activation, const float*, const float&, float*, Index);
+extern template void activate_biased(const char*, Activation, const double*, const double&, double*, Index);
+
+}  // namespace detail
 
 namespace engine {
 

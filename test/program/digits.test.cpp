@@ -37,7 +37,7 @@ TEST_CASE("an image depends on its seed and index alone, not on how many are dra
 
 TEST_CASE("no two images of a thousand are equal, nor are those of another seed") {
   std::set<std::vector<std::uint8_t>> seen;
-  for (const std::uint64_t seed : {1, 2}) {
+  for (const std::uint64_t seed : {1U, 2U}) {
     const Tensor<std::uint8_t, 3> images = draw_digits(seed, 500);
     for (Index i = 0; i < 500; ++i) {
       const auto image = images[i];

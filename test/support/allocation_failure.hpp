@@ -19,8 +19,10 @@ namespace unfold::test {
 template <class Prepare, class Act, class Judge>
 std::ptrdiff_t for_each_failing_allocation(int threads, const Prepare& prepare, const Act& act, const Judge& judge) {
   const int before = unfold::threads();
-  std::ptrdiff_t k = 1;
-  for (bool happened = true; happened; ++k) {
+  std::ptrdiff_t k = 0;
+  bool happened = false;
+  do {
+    ++k;
     set_threads(1);  // ends the pool
     set_threads(threads);
     std::thread([&] {
@@ -41,9 +43,9 @@ std::ptrdiff_t for_each_failing_allocation(int threads, const Prepare& prepare, 
       judge(subject, thrown);
     }).join();
     REQUIRE(k < 100000);
-  }
+  } while (happened);
   set_threads(before);
-  return k - 2;
+  return k - 1;
 }
 
 }  // namespace unfold::test
