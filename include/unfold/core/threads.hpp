@@ -44,26 +44,42 @@ inline bool& inside_task() {
   return inside;
 }
 
-/// A task by number, whatever it is: one instance of the loop below serves all.
-struct Task {
-  void (*call)(const void* f, Index task);
-  const void* f;
+/// The tasks of a loop, by number: every thread that works on it takes its own from here, one after the other.
+class Tasks {
+ public:
+  explicit Tasks(Index count) : count_(count) {}
+  Index count() const { return count_; }
 
-  void operator()(Index task) const { call(f, task); }
+  /// Whether a task was left, which is the caller's then.
+  bool take(Index& task) { return (task = next_++) < count_; }
+  /// Leaves none.
+  void drop() { next_ = count_; }
+
+ private:
+  Index count_;
+  std::atomic<Index> next_{0};
 };
 
-/// The tasks of one loop, taken one after the other by every thread that works on them.
+/// What a thread does with the tasks that it takes, whatever it is: one instance of the code below serves all.
+struct Work {
+  void (*call)(const void* f, Tasks& tasks);
+  const void* f;
+
+  void operator()(Tasks& tasks) const { call(f, tasks); }
+};
+
+/// The tasks of one loop and what is done with them, for every thread that works on it.
 class Job {
  public:
-  Job(Index tasks, const Task& f) : tasks_(tasks), f_(f) {}
+  Job(Index tasks, const Work& f) : tasks_(tasks), f_(f) {}
 
-  /// Runs tasks until none is left to begin. The first exception of one is kept, and ends the job.
+  /// Works until no task is left to begin. The first exception of one is kept, and ends the job.
   void work() {
     inside_task() = true;
     try {
-      for (Index task = next_++; task < tasks_; task = next_++) f_(task);
+      f_(tasks_);
     } catch (...) {
-      next_ = tasks_;
+      tasks_.drop();
       const std::lock_guard lock(mutex_);
       if (!error_) error_ = std::current_exception();
     }
@@ -77,9 +93,8 @@ class Job {
  private:
   friend class ThreadPool;
 
-  Index tasks_;
-  const Task& f_;
-  std::atomic<Index> next_{0};
+  Tasks tasks_;
+  const Work& f_;
   std::mutex mutex_;
   std::exception_ptr error_;
   // Of the pool, written under its mutex: how many more threads may come, the job after this one, and how many threads
@@ -226,25 +241,34 @@ class ThreadSetting {
   std::shared_ptr<ThreadPool> pool_;
 };
 
-/// The loop of parallel_for.
-inline void run_tasks(Index tasks, const Task& f) {
+/// The loop of share_tasks.
+inline void run_tasks(Index count, const Work& f) {
   std::shared_ptr<ThreadPool> pool;
-  if (tasks > 1 && !inside_task()) pool = ThreadSetting::instance().pool();
+  if (count > 1 && !inside_task()) pool = ThreadSetting::instance().pool();
   if (!pool) {
-    for (Index task = 0; task < tasks; ++task) f(task);
-    return;
+    Tasks tasks(count);
+    return f(tasks);
   }
-  Job job(tasks, f);
-  pool->run(job, std::min(tasks - 1, pool->size()));
+  Job job(count, f);
+  pool->run(job, std::min(count - 1, pool->size()));
   job.rethrow();
 }
 
-/// Calls f(task) for every task in [0, tasks), each once, on up to threads() threads, the caller among
-/// them; returns when all are done. Which thread runs a task, and when, is not fixed: tasks must write
-/// to disjoint places. The first exception of a task is thrown again here; tasks not begun are dropped.
+/// Calls f(tasks) on up to threads() threads, the caller among them, once in each; there it takes tasks of the numbers
+/// [0, count) until none is left, and may keep what one of them made for the next. Returns when all are done. Which
+/// thread runs a task, and when, is not fixed, but that a thread's numbers rise: tasks must write to disjoint places.
+/// The first exception is thrown again here; tasks not begun are dropped.
 template <class F>
-void parallel_for(Index tasks, const F& f) {
-  run_tasks(tasks, {[](const void* task_function, Index task) { (*static_cast<const F*>(task_function))(task); }, &f});
+void share_tasks(Index count, const F& f) {
+  run_tasks(count, {[](const void* function, Tasks& tasks) { (*static_cast<const F*>(function))(tasks); }, &f});
+}
+
+/// Calls f(task) for every task in [0, count), each once: share_tasks for tasks that have nothing in common.
+template <class F>
+void parallel_for(Index count, const F& f) {
+  share_tasks(count, [&](Tasks& tasks) {
+    for (Index task = 0; tasks.take(task);) f(task);
+  });
 }
 
 }  // namespace detail

@@ -19,9 +19,8 @@ struct ChannelLanesBlocks {
   static constexpr Index c = (Index{1} << 20) / unit + widest * pixels;
   static constexpr Index rows = (Index{1} << 20) / unit / pixels;  // filters of a task
   static constexpr Index copy = (Index{3} << 19) / unit;
-  static constexpr Index tasks = 16;         // of a product, at least, where there are as many blocks
-  static constexpr Index l1 = 16384 / unit;  // of what the first-level cache should hold
-  static constexpr Index phases = 16;        // of an input gradient, at most
+  static constexpr Index l1 = 16384 / unit;                                // of what the first-level cache should hold
+  static constexpr Index phases = 16;                                      // of an input gradient, at most
   static constexpr Index part = std::max(depth, phases* pixels) * widest;  // a channel of any block; a row of dx
   static_assert((b + part + c + copy + 2 * widest) * unit + 4096 <= workspace_bytes, "the blocks fit the workspace");
 };
@@ -52,25 +51,29 @@ struct TapOrder {
   void offsets(const Laid<T>& laid, Index* to) const {
     for (Index j = 0; j < columns; ++j) {
       for (Index i = 0; i < rows; ++i) {
-        for (Index c = 0; c < channels; ++c) *to++ = c * laid.channel + laid.offset(i, j);
+        const Index first = laid.offset(i, j);
+        for (Index c = 0; c < channels; ++c) *to++ = c * laid.channel + first;
       }
     }
     std::fill_n(to, gather_ahead, Index{0});
   }
 };
 
-/// pack_filters with rows in any order: the filters under tap (i, j) of the kernel and channel c are row
-/// places[i * w.taps + j] + c. Some channels at a time go by way of `part`, which the first-level cache holds.
+/// pack_filters with rows in any order, of one vector or two: the filters under tap (i, j) of the kernel and channel c
+/// are row places[i * w.taps + j] + c. Some channels at a time go by way of `part`, which the first-level cache holds.
 template <class T>
 void pack_filters_in_order(const Kernels<T>& k, const Filters<const T>& a, Index m, Index rows, const Taps& taps,
                            T alpha, const Index* places, Index room, T* part, T* packed, Index row) {
-  const Index each = taps.of_channel(), channels = std::max<Index>(1, room / (each * row));
+  constexpr Index most = 64;
+  const Index each = taps.of_channel(), channels = std::clamp<Index>(room / (each * row), 1, most);
+  Index offsets[most + gather_ahead];
+  for (Index q = 0; q < channels + gather_ahead; ++q) offsets[q] = std::min(q, channels - 1) * each * row;
+  const Run whole{0, 0, row};
   for (Index c = 0; c < taps.channels; c += channels) {
     const Index n = std::min(channels, taps.channels - c);
     pack_filters(k, a, m, rows, Taps{taps.h, taps.w, taps.channel + c, n}, alpha, part, row);
     for (Index t = 0; t < each; ++t) {
-      T* const to = packed + (places[t] + c) * row;
-      for (Index q = 0; q < n; ++q) std::copy_n(part + (q * each + t) * row, row, to + q * row);
+      k.gather(part + t * row, offsets, n, &whole, 1, packed + (places[t] + c) * row, row, false);
     }
   }
 }
@@ -178,31 +181,36 @@ void store_columns(const Kernels<T>& k, const T* sums, Index columns, Index wide
   }
 }
 
-/// What a task of convolve_in_channel_lanes works on: the filters [m_begin, m_begin + rows), for one block of pixels
+/// What a thread of convolve_in_channel_lanes works on: the filters [m_begin, m_begin + rows), for one block of pixels
 /// after another.
 template <class T>
 struct ChannelLanesTask {
   using B = ChannelLanesBlocks<T>;
   const Kernels<T>& k;
   const Filters<const T>& a;
-  Index m_begin, rows;
   T alpha;
   bool kept;               // the filters are packed for all blocks at once
   T *b, *c, *copy, *part;  // [depth, wide], of all rows if kept; [rows/width, pixels, wide]; of x; scratch
+  Index m_begin = 0, rows = 0;
   Index offsets[B::depth + gather_ahead], places[B::depth];
 
-  ChannelLanesTask(const Kernels<T>& kernels, const Filters<const T>& filters, Index m, Index count, T factor,
-                   Index kept_taps, detail::Workspace& workspace)
+  ChannelLanesTask(const Kernels<T>& kernels, const Filters<const T>& filters, T factor, Index kept_taps,
+                   detail::Workspace& workspace)
       : k(kernels),
         a(filters),
-        m_begin(m),
-        rows(count),
         alpha(factor),
         kept(kept_taps > 0),
         b(workspace.take<T>(kept ? kept_taps : B::b)),
         c(workspace.take<T>(B::c)),
         copy(workspace.take<T>(B::copy + 2 * B::widest)),
         part(workspace.take<T>(B::b)) {}
+
+  /// Goes on with these filters; whether they must be packed, not being those of before.
+  bool turn_to(Index m, Index count) {
+    const bool packed = kept && m == m_begin && count == rows;
+    m_begin = m, rows = count;
+    return !packed;
+  }
 
   /// Adds the taps of a block to its sums, or starts them; the last ones go to `out`.
   void add_taps(const PixelBlock& block, const Taps& seen, const Laid<const T>& laid, bool pack, bool first, bool last,
@@ -232,7 +240,7 @@ struct ChannelLanesTask {
   }
 };
 
-/// `convolve_in_pixel_lanes`, channels in the lanes. Filters that fit the workspace are packed once for several blocks.
+/// `convolve_in_pixel_lanes`, channels in the lanes. Filters that fit the workspace are packed once in each thread.
 template <FloatOrDouble T>
 void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C,
                                const Axis& h, const Axis& w, const Batch<T>& y, T alpha, bool overwrite) {
@@ -242,22 +250,21 @@ void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<c
   const PixelBlocks pixels(N, h.outputs, w.outputs, B::pixels);
   const TapBlocks taps(h, w, pixels, C, B::depth, B::copy);
   const Index task_rows = parts_of(rows_of_task(M, pixels.count(), B::rows), width) * width;
-  const Index row_tasks = parts_of(M, task_rows);
   const Index all = task_rows * C * h.taps * w.taps;
-  const bool kept = taps.count() == 1 && all <= B::part;
-  const Index together = kept ? std::max<Index>(1, pixels.count() * row_tasks / B::tasks) : 1;  // blocks of a task
+  const Index kept = taps.count() == 1 && all <= B::part ? all : 0;
 
-  detail::parallel_for(parts_of(pixels.count(), together) * row_tasks, [&](Index number) {
-    const Index m = number % row_tasks * task_rows, begin = number / row_tasks * together;
+  detail::share_tasks(pixels.count() * parts_of(M, task_rows), [&](detail::Tasks& tasks) {
     detail::Workspace workspace;
-    ChannelLanesTask<T> task(k, a, m, std::min(task_rows, M - m), alpha, kept ? all : 0, workspace);
-    for (Index p = begin; p < std::min(begin + together, pixels.count()); ++p) {
-      const PixelBlock block = pixels[p];
+    ChannelLanesTask<T> task(k, a, alpha, kept, workspace);
+    for (Index number = 0; tasks.take(number);) {
+      const PixelBlock block = pixels[number % pixels.count()];
+      const Index m = number / pixels.count() * task_rows;
+      const bool pack = task.turn_to(m, std::min(task_rows, M - m));
       for (Index t = 0; t < taps.count(); ++t) {
         const Taps seen = seen_from(block, taps[t]);
         const Laid<const T> laid =
             lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, task.copy);
-        task.add_taps(block, seen, laid, p == begin, t == 0, t + 1 == taps.count(),
+        task.add_taps(block, seen, laid, pack, t == 0, t + 1 == taps.count(),
                       y.from(block.image, m, block.row, block.column), overwrite);
       }
     }

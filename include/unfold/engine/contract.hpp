@@ -170,10 +170,16 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
     if (!taps_in_lanes) {
       T* const turned = tap_buffer;  // [width, taps]
       static_assert(B::widest <= B::pitch, "a panel of sums fits the buffer of taps");
+      const bool at_once = overwrite && alpha == T(1) && dw.col == 1 && used == 1;
       for (Index j = 0; j < panels; ++j) {
         const Index n = std::min(width, rows - j * width);
-        k.transpose(sums + j * taps * width, width, taps, n, turned, taps);
-        store_sums(k, turned, taps, n, runs, used, dw.from(m + j * width, 0), alpha, overwrite);
+        const Strided<T> to = dw.from(m + j * width, 0);
+        if (at_once) {
+          k.transpose(sums + j * taps * width, width, taps, n, to.data + runs[0].from, to.row);
+        } else {
+          k.transpose(sums + j * taps * width, width, taps, n, turned, taps);
+          store_sums(k, turned, taps, n, runs, used, to, alpha, overwrite);
+        }
       }
     } else {
       T* const row = tap_buffer;

@@ -31,15 +31,17 @@ void pack_filters(const Kernels<T>& k, const Filters<const T>& a, Index m, Index
   const Axis &h = taps.h, &w = taps.w;
   const Index each = taps.of_channel(), depth = taps.count();
   const T* const first = a.data + m * a.m + taps.channel * a.c + h.kernel_first * a.kh + w.kernel_first * a.kw;
-  if (rows < row) {
-    for (Index d = 0; d < depth; ++d) std::fill_n(packed + d * row + rows, row - rows, T(0));
-  }
+  if (rows < row) std::fill_n(packed, depth * row, T(0));
   const bool in_order = w.kernel_step == 1 && h.kernel_step == 1 && a.kw == 1 && (h.taps == 1 || a.kh == w.taps);
   if (in_order && a.c == each) {
     k.transpose(first, a.m, rows, depth, packed, row);
   } else if (in_order && each > 1) {
-    for (Index c = 0; c < taps.channels; ++c)
+    constexpr Index line = 64 / static_cast<Index>(sizeof(T));
+    const Index ahead = a.m == each ? rows * each : 0;  // of the next channel, where no hardware prefetcher looks
+    for (Index c = 0; c < taps.channels; ++c) {
+      for (Index i = 0; i < ahead; i += line) __builtin_prefetch(first + (c + 1) * a.c + i);
       k.transpose(first + c * a.c, a.m, rows, each, packed + c * each * row, row);
+    }
   } else {
     T* to = packed;
     for (Index c = 0; c < taps.channels; ++c) {

@@ -92,29 +92,27 @@ template <class T>
   }
 }
 
-/// What a task of convolve_in_pixel_lanes works on: `rows` filters over a block of pixels, into `out`.
+/// What a thread of convolve_in_pixel_lanes works on: the filters [m_begin, m_begin + rows), for one block of pixels
+/// after another, into `out`.
 template <class T>
 struct PixelLanesTask {
   using B = PixelLanesBlocks<T>;
   const Kernels<T>& k;
-  PixelPanels panels;
-  Index rows;
-  Batch<T> out;
   bool one_block, overwrite;  // the sums of a tile are whole, and go to `out` at once; they overwrite it
   const Spread* spread;       // of the results in `out`; nullptr: they are alone there
   T* packed_a;                // [tiles of rows, depth, rows of a tile]
   T* b;                       // [panels at once, depth, width]
   T* c;                       // [panels, rows, width]
   T* zeros;                   // [B::widest]
+  PixelPanels panels{};
+  Index m_begin = 0, rows = 0;
+  Batch<T> out{};
   Index row_of_a[B::depth + gather_ahead], row_offsets[B::rows], direct[B::panels];
   Run runs[B::pixels + B::widest];
 
-  PixelLanesTask(const Kernels<T>& kernels, const PixelPanels& all, Index filters, const Batch<T>& y, bool at_once,
-                 bool overwritten, const Spread* spreading, detail::Workspace& workspace)
+  PixelLanesTask(const Kernels<T>& kernels, bool at_once, bool overwritten, const Spread* spreading,
+                 detail::Workspace& workspace)
       : k(kernels),
-        panels(all),
-        rows(filters),
-        out(y),
         one_block(at_once),
         overwrite(overwritten),
         spread(spreading),
@@ -123,7 +121,16 @@ struct PixelLanesTask {
         c(workspace.take<T>(B::c + B::widest)),
         zeros(c + B::c) {
     std::fill_n(zeros, B::widest, T(0));
+  }
+
+  /// Goes on with these pixels and filters; whether the filters are those of before.
+  bool turn_to(const PixelBlock& block, Index m, Index count, const Batch<T>& y) {
+    const bool same = m == m_begin && count == rows;
+    panels = {block, k.lanes};
+    m_begin = m, rows = count;
+    out = y.from(block.image, m, block.row, block.column);
     find_places();
+    return same;
   }
 
   const Tiles<T>& tiles() const { return k.tiles.neighbours[1]; }
@@ -265,27 +272,29 @@ void convolve_and_spread(const Filters<const T>& a, Index M, const Batch<const T
   const Kernels<T>& k = kernels<T>();
   const PixelBlocks pixels(N, h.outputs, w.outputs, B::pixels);
   const TapBlocks taps(h, w, pixels, C, B::depth, B::copy);
-  const Index task_rows = rows_of_task(M, pixels.count(), B::rows), row_tasks = parts_of(M, task_rows);
+  const Index task_rows = rows_of_task(M, pixels.count(), B::rows);
 
-  detail::parallel_for(pixels.count() * row_tasks, [&](Index number) {
-    const PixelBlock block = pixels[number / row_tasks];
-    const Index m = number % row_tasks * task_rows;
+  detail::share_tasks(pixels.count() * parts_of(M, task_rows), [&](detail::Tasks& tasks) {
     detail::Workspace workspace;
-    PixelLanesTask<T> task(k, {block, k.lanes}, std::min(task_rows, M - m),
-                           y.from(block.image, m, block.row, block.column), taps.count() == 1 && spread == nullptr,
-                           overwrite, spread, workspace);
+    PixelLanesTask<T> task(k, taps.count() == 1 && spread == nullptr, overwrite, spread, workspace);
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
     Index offsets[B::depth + gather_ahead];
-    for (Index t = 0; t < taps.count(); ++t) {
-      const Taps seen = seen_from(block, taps[t]);
-      const Laid<const T> laid =
-          lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
-      laid.offsets(seen.channels, offsets);
-      const T* const next = read_next(x, laid, pixels, taps, number / row_tasks, t);
-      task.add_taps(laid, offsets, seen.count(), next, t == 0,
-                    [&](Index r, Index n, T* to) { pack_filters(k, a, m + r, n, seen, alpha, to, task.tiles().rows); });
+    for (Index number = 0; tasks.take(number);) {
+      const PixelBlock block = pixels[number % pixels.count()];
+      const Index m = number / pixels.count() * task_rows;
+      const bool packed = task.turn_to(block, m, std::min(task_rows, M - m), y) && taps.count() == 1;
+      for (Index t = 0; t < taps.count(); ++t) {
+        const Taps seen = seen_from(block, taps[t]);
+        const Laid<const T> laid =
+            lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
+        laid.offsets(seen.channels, offsets);
+        const T* const next = read_next(x, laid, pixels, taps, number % pixels.count(), t);
+        task.add_taps(laid, offsets, seen.count(), next, t == 0, [&](Index r, Index n, T* to) {
+          if (!packed) pack_filters(k, a, m + r, n, seen, alpha, to, task.tiles().rows);
+        });
+      }
+      if (!task.one_block) task.store_all();
     }
-    if (!task.one_block) task.store_all();
   });
 }
 

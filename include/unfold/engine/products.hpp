@@ -29,6 +29,23 @@ struct Patches {
   Axis width() const { return {g.OW, g.IW, g.SW, g.KW, -g.PL, g.DW}; }
 };
 
+/// The axes of a convolution of patches to y, or back. A single tap that reads every pixel sees an image as one row,
+/// where neither tensor has gaps between its rows.
+template <class T, class U>
+struct Axes {
+  Axis h, w;
+
+  Axes(const Patches<T>& x, const Batch<U>& y) : h(x.height()), w(x.width()) {
+    const auto reads_all = [](const Axis& a) {
+      return a.taps == 1 && a.stride == 1 && a.inside() && a.outputs == a.source;
+    };
+    if (reads_all(h) && reads_all(w) && x.x.w == 1 && y.w == 1 && x.x.h == w.source && y.h == w.outputs) {
+      w.source = w.outputs = h.outputs * w.outputs;
+      h.source = h.outputs = 1;
+    }
+  }
+};
+
 /// How many groups a product takes best at once: as many as a vector has lanes, or one. One, if the turning of the
 /// images is most of the work, or where long rows of pixels fill the lanes as well.
 template <FloatOrDouble T>
@@ -78,10 +95,11 @@ void forward(const Strided<const T>& a, Index M, const Patches<const T>& x, cons
     return convolve_in_group_lanes(filters, M * a.row, x.groups, M, x.x, g.N, x.channels(), {x.height(), false},
                                    {x.width(), false}, y, alpha, overwrite);
   }
+  const Axes axes(x, y);
   if (a.col == 1 && has_few_pixels<T>(M, g.K(), g.OH * g.OW)) {
-    return convolve_few_pixels(a.data, a.row, M, x.x, g.N, x.channels(), x.height(), x.width(), y, alpha, overwrite);
+    return convolve_few_pixels(a.data, a.row, M, x.x, g.N, x.channels(), axes.h, axes.w, y, alpha, overwrite);
   }
-  convolve(filters, M, x.x, g.N, x.channels(), x.height(), x.width(), y, alpha, overwrite);
+  convolve(filters, M, x.x, g.N, x.channels(), axes.h, axes.w, y, alpha, overwrite);
 }
 
 /// The form of weight_gradient for M filters of K taps.
@@ -134,11 +152,11 @@ template <FloatOrDouble T>
 void input_gradient(const Strided<const T>& a, const Batch<const T>& dy, Index M, const Patches<T>& dx,
                     bool overwrite) {
   const Conv2DGeometry& g = dx.g;
-  const Axis h = dx.height(), w = dx.width();
+  const auto [h, w] = Axes(dx, dy);
   const Filters<const T> filters{a.data, g.KH * g.KW * a.row, a.col, g.KW * a.row, a.row};
   if (dx.groups > 1) {
-    return convolve_in_group_lanes(filters, M * a.col, dx.groups, dx.channels(), dy, g.N, M, {h, true}, {w, true}, dx.x,
-                                   T(1), overwrite);
+    return convolve_in_group_lanes(filters, M * a.col, dx.groups, dx.channels(), dy, g.N, M, {dx.height(), true},
+                                   {dx.width(), true}, dx.x, T(1), overwrite);
   }
   if (a.row == 1 && has_few_pixels<T>(M, g.K(), g.OH * g.OW)) {
     return gradient_few_pixels(a.data, a.col, dy, M, dx.x, g.N, dx.channels(), h, w, overwrite);

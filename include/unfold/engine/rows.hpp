@@ -215,6 +215,12 @@ struct Pad {
     constexpr Index line = 64 / static_cast<Index>(sizeof(T));
     const Index top = rows.low(), bottom = rows.high(), low = columns.low(), high = columns.high();
     const Index step = columns.step * plane_column, count = columns.count;
+    if (low == 0 && high == count && step == 1 && rows.step == 1 && plane_row == count) {  // rows without gaps: one
+      clear_row<T, VectorBytes>(copy, top * count);
+      const T* const from = plane + (rows.first + top * rows.step) * plane_row + columns.first;
+      move_row<T, VectorBytes>(from, copy + top * count, (bottom - top) * count, true);
+      return clear_row<T, VectorBytes>(copy + bottom * count, (rows.count - bottom) * count);
+    }
     clear_row<T, VectorBytes>(copy, top * count + (top < bottom ? low : 0));
     for (Index r = top; r < bottom; ++r) {
       T* const to = copy + r * count;

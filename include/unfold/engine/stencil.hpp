@@ -127,13 +127,12 @@ struct Laid {
   }
   /// The offsets of all taps of the channels, in order, and the last one gather_ahead times more.
   void offsets(Index channels, Index* to) const {
-    Index k = 0;
-    for (Index c = 0; c < channels; ++c) {
-      for (Index i = 0; i < h.taps; ++i) {
-        for (Index j = 0; j < w.taps; ++j) to[k++] = c * channel + offset(i, j);
-      }
+    const Index each = h.taps * w.taps, all = channels * each;
+    for (Index i = 0; i < h.taps; ++i) {
+      for (Index j = 0; j < w.taps; ++j) to[i * w.taps + j] = offset(i, j);
     }
-    std::fill_n(to + k, gather_ahead, to[k - 1]);
+    for (Index k = each; k < all; ++k) to[k] = to[k - each] + channel;
+    std::fill_n(to + all, gather_ahead, to[all - 1]);
   }
 };
 
@@ -155,14 +154,16 @@ Laid<T> laid_at(T* copy, Index images, const Axis& h, const Axis& w) {
 template <class T, class Copy, class F>
 void for_each_padded_plane(const Batch<T>& x, Index images, Index channels, const Axis& h, const Axis& w, Copy* copy,
                            const F& f) {
-  const Index rows = h.length(h.outputs), columns = w.length(w.outputs);
+  const Index rows = h.length(h.outputs), columns = w.length(w.outputs), h_phases = h.phases(), w_phases = w.phases();
+  const bool one = h_phases * w_phases == 1;
+  Padded of_rows{h.source, h.lowest(), h.stride, rows}, of_columns{w.source, w.lowest(), w.stride, columns};
   for (Index c = 0; c < channels; ++c) {
     for (Index n = 0; n < images; ++n) {
-      for (Index i = 0; i < h.phases(); ++i) {
-        for (Index j = 0; j < w.phases(); ++j, copy += rows * columns) {
-          const Index next = n + 1 < images ? x.n : x.c - n * x.n;
-          f(x.data + n * x.n + c * x.c, next, Padded{h.source, h.lowest() + h.remainder(i), h.stride, rows},
-            Padded{w.source, w.lowest() + w.remainder(j), w.stride, columns}, copy);
+      const Index next = n + 1 < images ? x.n : x.c - n * x.n;
+      for (Index i = 0; i < h_phases; ++i) {
+        for (Index j = 0; j < w_phases; ++j, copy += rows * columns) {
+          if (!one) of_rows.first = h.lowest() + h.remainder(i), of_columns.first = w.lowest() + w.remainder(j);
+          f(x.data + n * x.n + c * x.c, next, of_rows, of_columns, copy);
         }
       }
     }

@@ -20,7 +20,7 @@ enum class RowsOf : std::uint8_t { apart, neighbours };
 template <class T, int VectorBytes, int Rows, int Vectors>
 [[gnu::always_inline]] inline void prefetch_tile(const T* c, Index c_row) {
   constexpr Index L = VectorOf<T, VectorBytes>::lanes;
-#pragma GCC unroll 16
+#pragma GCC unroll 32
   for (int i = 0; i < Rows; ++i) {
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) __builtin_prefetch(c + i * c_row + (v + 1) * L - 1, 1);
@@ -31,7 +31,7 @@ template <class T, int VectorBytes, int Rows, int Vectors>
 template <class T, int VectorBytes, class Vector, int Rows, int Vectors>
 [[gnu::always_inline]] inline void store_tile(const Vector (&sum)[Rows][Vectors], T* c, Index c_row, bool overwrite) {
   using Memory = typename VectorOf<T, VectorBytes>::InMemory;
-#pragma GCC unroll 16
+#pragma GCC unroll 32
   for (int i = 0; i < Rows; ++i, c += c_row) {
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) {
@@ -66,14 +66,15 @@ struct Tile {
         __builtin_prefetch(a + offsets[k + gather_ahead / 2]);
         __builtin_prefetch(a + offsets[k + gather_ahead / 2] + step + Rows - 1);
       }
-#pragma GCC unroll 16
+#pragma GCC unroll 32
       for (int v = 0; v < Vectors; ++v) column[v] = *reinterpret_cast<const Memory*>(b + v * L);
       const T* const lower = Kind == RowsOf::neighbours ? a + offsets[k] : a;
-      const T* const upper = Kind == RowsOf::neighbours ? lower + step : a;
-#pragma GCC unroll 16
+      const T* upper = Kind == RowsOf::neighbours ? lower + step : a;
+      asm("" : "+r"(upper));  // one pointer, not a sum for each row
+#pragma GCC unroll 32
       for (int i = 0; i < Rows; ++i) {
         const T factor = Kind == RowsOf::apart ? row_of[i][k] : (i < (Rows + 1) / 2 ? lower : upper)[i];
-#pragma GCC unroll 16
+#pragma GCC unroll 32
         for (int v = 0; v < Vectors; ++v) sum[i][v] += factor * column[v];
       }
     }
@@ -115,7 +116,7 @@ struct PanelTile {
           column[v] = *reinterpret_cast<const Memory*>(b + v * L);
         }
       }
-#pragma GCC unroll 16
+#pragma GCC unroll 32
       for (int i = 0; i < Rows; ++i) {
         const T factor = a[i];
 #pragma GCC unroll 2
@@ -129,7 +130,7 @@ struct PanelTile {
 /// The tiles of one kind and width.
 template <class T>
 struct Tiles {
-  static constexpr Index most_rows = 14;
+  static constexpr Index most_rows = 28;
 
   RowsOf kind;
   Index vectors;
@@ -183,7 +184,7 @@ constexpr TileSet<T> tile_set_of() {
   using enum RowsOf;
   // Rows of an image are 1 to 14 pixels or parts of so many; other heights serve what is left over.
   if constexpr (Set::registers == 32) {
-    return {{tiles_of<T, Set, neighbours, 1, 1, 2, 4, 8, 14>(),
+    return {{tiles_of<T, Set, neighbours, 1, 1, 2, 4, 8, 10, 12, 14, 16, 20, 28>(),
              tiles_of<T, Set, neighbours, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>()},
             {tiles_of<T, Set, apart, 1, 1, 4, 12>(), tiles_of<T, Set, apart, 2, 1, 2, 4, 8, 12>()},
             panel_tile_of<T, Set, 14, true>(),
