@@ -15,6 +15,7 @@ struct ContractBlocks {
   static constexpr Index widest = 2 * most_lanes<T>;
   static constexpr Index pixels = 2048 / unit;        // of a block
   static constexpr Index pitch = pixels + 64 / unit;  // of its rows, no power of two
+  static constexpr Index alone = 48;                  // pixels of an image that is a block of its own
   static constexpr Index taps = 288, rows = 256;      // of a task, at most
   static constexpr Index sums = (taps + widest) * (rows + widest);
   static constexpr Index packed = pixels * widest;
@@ -23,13 +24,8 @@ struct ContractBlocks {
                 "the blocks fit the workspace");
 };
 
-/// Vectors that hold n of the factors in their lanes: one, or pairs.
-constexpr Index lane_vectors(Index n, Index lanes) { return n <= lanes ? 1 : 2 * parts_of(n, 2 * lanes); }
-
 /// Vector operations of a pixel with n of the factors in the lanes: what they multiply, and their transposition.
-constexpr Index lanes_cost(Index n, Index others, Index lanes) {
-  return lane_vectors(n, lanes) * others + 6 * n / lanes;
-}
+constexpr Index lanes_cost(Index n, Index others, Index lanes) { return parts_of(n, lanes) * others + 6 * n / lanes; }
 
 /// Rows of contiguous pixels.
 template <class T>
@@ -127,7 +123,10 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
               const Axis& w, const Strided<T>& dw, T alpha, bool overwrite) {
   using B = ContractBlocks<T>;
   const Kernels<T>& k = kernels<T>();
-  const PixelBlocks pixels(N, h.outputs, w.outputs, B::pixels);
+  // Both factors are read where they lie, if a block is one image of theirs.
+  const Index P = h.outputs * w.outputs;
+  const bool in_place = h.taps * w.taps == 1 && lies_laid_out(x, h, w) && x.h == w.outputs && dy.h == w.outputs;
+  const PixelBlocks pixels(N, h.outputs, w.outputs, in_place && B::alone <= P && P < B::pixels ? P : B::pixels);
   const TapBlocks blocks(h, w, pixels, C, equal_part(C * h.taps * w.taps, B::taps), B::copy);
   // Where the taps are one task, the filters are two at least.
   const Index pair = 2 * k.lanes, most = blocks.count() == 1 ? std::max(pair, parts_of(M, 2)) : B::rows;
@@ -140,12 +139,13 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
     const Index taps = all.count();
     const bool taps_in_lanes = lanes_cost(taps, rows, k.lanes) < lanes_cost(rows, taps, k.lanes);
     const Index in_lanes = taps_in_lanes ? taps : rows, in_rows = taps_in_lanes ? rows : taps;
-    const Index vectors = std::min<Index>(2, lane_vectors(in_lanes, k.lanes)), width = vectors * k.lanes;
-    const Index panels = parts_of(in_lanes, width);
-    const Tiles<T>& tiles = k.tiles.apart[vectors - 1];
+    const Index width = 2 * k.lanes, panels = parts_of(in_lanes, width);
+    // A panel's factors, and its width: two vectors, or the last one, where that is enough.
+    const auto used_lanes = [&](Index panel) { return std::min(width, in_lanes - panel * width); };
+    const auto wide = [&](Index panel) { return used_lanes(panel) > k.lanes ? width : k.lanes; };
     detail::Workspace workspace;
-    T* const sums = workspace.take<T>(B::sums);      // [panels, in_rows, width]
-    T* const packed = workspace.take<T>(B::packed);  // [pixels, width]
+    T* const sums = workspace.take<T>(B::sums);      // [panels, in_rows, wide], panels in_rows*width apart
+    T* const packed = workspace.take<T>(B::packed);  // [pixels, wide]
     T* const tap_buffer = workspace.take<T>(B::taps * B::pitch);
     T* const row_buffer = workspace.take<T>(B::rows * B::pitch);
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
@@ -160,9 +160,10 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
       const PixelRows<T> dy_rows = rows_of(k, dy, block, m, rows, runs, row_buffer, B::pitch);
       const PixelRows<T>&lanes = taps_in_lanes ? x_rows : dy_rows, &a = taps_in_lanes ? dy_rows : x_rows;
       for (Index j = 0; j < panels; ++j) {
-        const Index n = std::min(width, in_lanes - j * width);
-        pack_lanes(k, PixelRows<T>{lanes.data + j * width * lanes.row, lanes.row}, n, block.pixels(), packed, width);
-        tiles.run(in_rows, block.pixels(), a.data, a.row, nullptr, packed, sums + j * in_rows * width, width, p == 0);
+        const PixelRows<T> of_panel{lanes.data + j * width * lanes.row, lanes.row};
+        pack_lanes(k, of_panel, used_lanes(j), block.pixels(), packed, wide(j));
+        k.tiles.apart[wide(j) / k.lanes - 1].run(in_rows, block.pixels(), a.data, a.row, nullptr, packed,
+                                                 sums + j * in_rows * width, wide(j), p == 0);
       }
     }
     const Index used = tap_runs(all, h, w, runs);
@@ -172,12 +173,12 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
       static_assert(B::widest <= B::pitch, "a panel of sums fits the buffer of taps");
       const bool at_once = overwrite && alpha == T(1) && dw.col == 1 && used == 1;
       for (Index j = 0; j < panels; ++j) {
-        const Index n = std::min(width, rows - j * width);
+        const Index n = used_lanes(j);
         const Strided<T> to = dw.from(m + j * width, 0);
         if (at_once) {
-          k.transpose(sums + j * taps * width, width, taps, n, to.data + runs[0].from, to.row);
+          k.transpose(sums + j * taps * width, wide(j), taps, n, to.data + runs[0].from, to.row);
         } else {
-          k.transpose(sums + j * taps * width, width, taps, n, turned, taps);
+          k.transpose(sums + j * taps * width, wide(j), taps, n, turned, taps);
           store_sums(k, turned, taps, n, runs, used, to, alpha, overwrite);
         }
       }
@@ -185,7 +186,7 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
       T* const row = tap_buffer;
       for (Index r = 0; r < rows; ++r) {
         for (Index j = 0; j < panels; ++j) {
-          std::copy_n(sums + (j * rows + r) * width, std::min(width, taps - j * width), row + j * width);
+          std::copy_n(sums + j * rows * width + r * wide(j), used_lanes(j), row + j * width);
         }
         store_sums(k, row, taps, 1, runs, used, dw.from(m + r, 0), alpha, overwrite);
       }

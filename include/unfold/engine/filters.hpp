@@ -42,6 +42,14 @@ void pack_filters(const Kernels<T>& k, const Filters<const T>& a, Index m, Index
       for (Index i = 0; i < ahead; i += line) __builtin_prefetch(first + (c + 1) * a.c + i);
       k.transpose(first + c * a.c, a.m, rows, each, packed + c * each * row, row);
     }
+  } else if (each == 1 && a.m == 1) {
+    constexpr Index some = 64;
+    Index offsets[some + gather_ahead];
+    for (Index i = 0; i < some + gather_ahead; ++i) offsets[i] = std::min(i, some - 1) * a.c;
+    const Run whole{0, 0, rows};
+    for (Index d = 0; d < depth; d += some) {
+      k.gather(first + d * a.c, offsets, std::min(some, depth - d), &whole, 1, packed + d * row, row, true);
+    }
   } else {
     T* to = packed;
     for (Index c = 0; c < taps.channels; ++c) {
