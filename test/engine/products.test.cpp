@@ -114,6 +114,43 @@ TEMPLATE_TEST_CASE("input_gradient is col2im(a * dy), written or added, from and
   }
 }
 
+TEMPLATE_TEST_CASE("A single tap reads past the gaps between the rows of either tensor, and writes none of them", "",
+                   float, double) {
+  using T = TestType;
+  const Conv2DOptions options{.in_channels = 6, .out_channels = 3, .kernel = {1, 1}};
+  for (const Index rows : {2, 9}) {
+    const Conv2DGeometry g = conv2d_geometry("test", options, {2, 6, rows, 8});
+    const Index M = g.OC, K = g.K();
+    const auto x = integers<T>(g.x_shape(), 1);
+    const auto dy_matrix = integers<T>(Shape{M, g.P()}, 2);
+    const auto dy = as_batch(dy_matrix, g);
+    const auto a = integers<T>(Shape{M, K}, 3);
+    const auto y = as_batch(product_by_loops(a, test::patches_by_loops(x, options, 0)), g);
+    Tensor<T, 4> dx(g.x_shape());
+    test::add_patches_by_loops(product_by_loops(transposed(a), dy_matrix), options, 0, dx);
+    for (const Index gap_of_x : {0, 3}) {
+      for (const Index gap_of_y : {0, 5}) {
+        CAPTURE(rows, gap_of_x, gap_of_y);
+        auto x_gaps = integers<T>(Shape{2, 6, rows, 8 + gap_of_x}, 4);
+        auto y_gaps = integers<T>(Shape{2, 3, rows, 8 + gap_of_y}, 5);
+        const auto x_in = x_gaps.slice(3, 0, 8), y_in = y_gaps.slice(3, 0, 8);
+        const auto x_rest = Tensor<T, 4>(x_gaps.slice(3, 8, gap_of_x)),
+                   y_rest = Tensor<T, 4>(y_gaps.slice(3, 8, gap_of_y));
+
+        test::copy_into(x_in, x);
+        engine::forward(Strided<const T>{a.data(), K, 1}, M, patches<const T>(x_in, g, 0), batch<T>(y_in), T(1), true);
+        CHECK_THAT(y_in, equals(y));
+        CHECK_THAT(y_gaps.slice(3, 8, gap_of_y), equals(y_rest));
+
+        test::copy_into(y_in, dy);
+        engine::input_gradient(Strided<const T>{a.data(), 1, K}, batch<const T>(y_in), M, patches<T>(x_in, g, 0), true);
+        CHECK_THAT(x_in, equals(dx));
+        CHECK_THAT(x_gaps.slice(3, 8, gap_of_x), equals(x_rest));
+      }
+    }
+  }
+}
+
 TEST_CASE("An empty batch gives no pixels, a zero weight gradient, and leaves sums as they are") {
   const Conv2DOptions options{.in_channels = 2, .out_channels = 3, .kernel = {2, 2}};
   const Conv2DGeometry g = conv2d_geometry("test", options, {0, 2, 5, 6});

@@ -8,12 +8,11 @@
 #include <string>
 
 using namespace unfold;
-using engine::RowsOf;
 using test::Buffer;
 
 namespace {
 
-/// All tiles of one kind and width.
+/// All tiles of one width.
 template <class T>
 struct Family {
   std::string name;
@@ -25,43 +24,32 @@ template <class T>
 std::vector<Family<T>> families(const test::KernelSet<T>& set) {
   const engine::TileSet<T>& tiles = set.kernels.tiles;
   const Index lanes = set.kernels.lanes;
-  const std::string name = set.name;
-  return {{name + " apart", lanes, &tiles.apart[0]},
-          {name + " apart", 2 * lanes, &tiles.apart[1]},
-          {name + " neighbours", lanes, &tiles.neighbours[0]},
-          {name + " neighbours", 2 * lanes, &tiles.neighbours[1]}};
+  return {{set.name, lanes, &tiles.of_vectors[0]}, {set.name, 2 * lanes, &tiles.of_vectors[1]}};
 }
 
-/// The factor of a tile, a(row, k), as its kind wants it to lie. Every element has a place of its own, the last ends
-/// the memory, and where there are offsets, they descend.
+/// The factor of a tile, a(row, k). Every element has a place of its own, the last ends the memory, and the offsets
+/// descend.
 template <class T>
 struct Rows {
-  RowsOf kind;
-  Index rows, step;
+  Index rows, gap;
   std::vector<Index> offsets;
   Buffer<T> memory;
 
-  /// gap: before the upper half of neighbours; where there is one, the upper halves stand behind all lower ones
-  Rows(RowsOf kind_, Index rows_, Index depth, Index gap)
-      : kind(kind_), rows(rows_), step(kind == RowsOf::apart ? depth + 3 : gap), memory(size(depth)) {
+  /// gap_: before the upper half; where there is one, the upper halves stand behind all lower ones
+  Rows(Index rows_, Index depth, Index gap_) : rows(rows_), gap(gap_), memory(size(depth)) {
     for (Index k = 0; k < depth; ++k) offsets.push_back((depth - 1 - k) * stretch());
     offsets.insert(offsets.end(), engine::gather_ahead, 0);
   }
   Index lower() const { return (rows + 1) / 2; }
-  Index stretch() const { return step == 0 ? rows : lower(); }
-  Index size(Index depth) const {
-    if (depth == 0) return 0;
-    if (kind == RowsOf::apart) return (rows - 1) * step + depth;
-    return (depth - 1) * stretch() + rows + (rows > 1 ? step : 0);
-  }
+  Index stretch() const { return gap == 0 ? rows : lower(); }
+  Index size(Index depth) const { return depth == 0 ? 0 : (depth - 1) * stretch() + rows + (rows > 1 ? gap : 0); }
 
   T& operator()(Index row, Index k) {
-    if (kind == RowsOf::apart) return memory[row * step + k];
-    return memory[offsets[static_cast<std::size_t>(k)] + row + (row >= lower() ? step : 0)];
+    return memory[offsets[static_cast<std::size_t>(k)] + row + (row >= lower() ? gap : 0)];
   }
 };
 
-/// The gap that puts the upper halves of all neighbours behind all lower ones.
+/// The gap that puts all upper halves behind all lower ones.
 Index gap_of(Index rows, Index depth) { return depth * ((rows + 1) / 2); }
 
 /// c = or += a * b, in plain loops.
@@ -78,11 +66,11 @@ void multiply(Rows<T>& a, const Buffer<T>& b, Index rows, Index columns, Buffer<
 
 /// Calls f(a, b, c, c_row, overwrite), which is to multiply, for several depths, written and added; checks all of c.
 template <class T, class F>
-void check_products(RowsOf kind, Index rows, Index columns, bool gap, F&& f) {
+void check_products(Index rows, Index columns, bool gap, F&& f) {
   for (const Index depth : {0, 1, 2, 3, 7, 16, 17, 64, 301}) {
     Random random(static_cast<std::uint64_t>(depth + 1000 * rows));
     const Index c_row = columns + 3;
-    Rows<T> a(kind, rows, depth, gap ? gap_of(rows, depth) : 0);
+    Rows<T> a(rows, depth, gap ? gap_of(rows, depth) : 0);
     for (Index k = 0; k < depth; ++k) {
       for (Index i = 0; i < rows; ++i) a(i, k) = T(random.below(17) - 8);
     }
@@ -109,11 +97,10 @@ TEMPLATE_TEST_CASE("A tile is a * b, written or added, in its own rows and colum
         if (tile == nullptr) continue;
         CAPTURE(family.name, family.columns, rows);
         for (const bool gap : {false, true}) {
-          if (gap && family.tiles->kind == RowsOf::apart) continue;
           check_products<T>(
-              family.tiles->kind, rows, family.columns, gap,
+              rows, family.columns, gap,
               [&](const Rows<T>& a, const Buffer<T>& b, Index depth, Buffer<T>& c, Index c_row, bool overwrite) {
-                tile(depth, a.memory.data(), a.step, a.offsets.data(), b.data(), c.data(), c_row, overwrite);
+                tile(depth, a.memory.data(), a.gap, a.offsets.data(), b.data(), c.data(), c_row, overwrite);
               });
         }
       }
@@ -128,10 +115,9 @@ TEMPLATE_TEST_CASE("Any number of rows is multiplied by tiles that read no row b
       for (Index rows = 1; rows <= 2 * family.tiles->most_rows + 3; ++rows) {
         CAPTURE(family.name, family.columns, rows);
         check_products<T>(
-            family.tiles->kind, rows, family.columns, false,
+            rows, family.columns, false,
             [&](const Rows<T>& a, const Buffer<T>& b, Index depth, Buffer<T>& c, Index c_row, bool overwrite) {
-              family.tiles->run(rows, depth, a.memory.data(), a.step, a.offsets.data(), b.data(), c.data(), c_row,
-                                overwrite);
+              family.tiles->run(rows, depth, a.memory.data(), a.offsets.data(), b.data(), c.data(), c_row, overwrite);
             });
       }
     }
@@ -142,7 +128,7 @@ TEMPLATE_TEST_CASE("A tile that packs b, or asks for what is read soon, multipli
                    "", float, double) {
   using T = TestType;
   for (const auto& set : test::kernel_sets<T>()) {
-    const auto& tiles = set.kernels.tiles.neighbours[1];
+    const auto& tiles = set.kernels.tiles.of_vectors[1];
     const Index rows = tiles.rows, columns = 2 * set.kernels.lanes, c_row = columns + 3;
     for (const Index depth : {1, 2, 19, 131}) {
       Random random(static_cast<std::uint64_t>(depth));
@@ -162,7 +148,7 @@ TEMPLATE_TEST_CASE("A tile that packs b, or asks for what is read soon, multipli
         Buffer<T> c = start, expected = start;
         set.kernels.tiles.packing(depth, a.data(), source.data(), offsets.data(), 0, packed.data(), c.data(), c_row,
                                   overwrite);
-        tiles.run(rows, depth, a.data(), 0, packed_rows.data(), b.data(), expected.data(), c_row, overwrite);
+        tiles.run(rows, depth, a.data(), packed_rows.data(), b.data(), expected.data(), c_row, overwrite);
         CHECK(test::differences(packed, b) == 0);
         CHECK(test::differences(c, expected) == 0);
 
@@ -176,15 +162,13 @@ TEMPLATE_TEST_CASE("A tile that packs b, or asks for what is read soon, multipli
   }
 }
 
-TEMPLATE_TEST_CASE("The tiles of a table are of its kind, the highest last, and one is a single row", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("A table has tiles up to its highest, and one is a single row", "", float, double) {
   for (const auto& set : test::kernel_sets<TestType>()) {
-    for (const int v : {0, 1}) CHECK(set.kernels.tiles.apart[v].kind == RowsOf::apart);
-    for (const int v : {0, 1}) CHECK(set.kernels.tiles.neighbours[v].kind == RowsOf::neighbours);
-    CHECK(set.kernels.tiles.neighbours[0].rows >= set.kernels.tiles.neighbours[1].rows);
+    CHECK(set.kernels.tiles.of_vectors[0].rows >= set.kernels.tiles.of_vectors[1].rows);
     for (const auto& family : families(set)) {
       const auto& tiles = *family.tiles;
       CAPTURE(family.name, family.columns);
+      CHECK(tiles.vectors * set.kernels.lanes == family.columns);
       REQUIRE((tiles.rows >= 1 && tiles.rows <= tiles.most_rows));
       CHECK(tiles.of_height[1] != nullptr);
       CHECK(tiles.of_height[tiles.rows] != nullptr);
@@ -205,14 +189,13 @@ TEMPLATE_TEST_CASE("The bits of an element do not depend on the tile or the plac
     for (const auto& family : families(set)) {
       for (Index rows = 1; rows <= family.tiles->most_rows + 9; ++rows) {
         CAPTURE(family.name, family.columns, rows);
-        Rows<T> a(family.tiles->kind, rows, depth, 0);
+        Rows<T> a(rows, depth, 0);
         Buffer<T> b(depth * family.columns), c(rows * family.columns);
         for (Index k = 0; k < depth; ++k) {
           for (Index i = 0; i < rows; ++i) a(i, k) = row[k];
           for (Index j = 0; j < family.columns; ++j) b[k * family.columns + j] = column[k];
         }
-        family.tiles->run(rows, depth, a.memory.data(), a.step, a.offsets.data(), b.data(), c.data(), family.columns,
-                          true);
+        family.tiles->run(rows, depth, a.memory.data(), a.offsets.data(), b.data(), c.data(), family.columns, true);
         if (!first.written(0)) first[0] = c[0];
         Index others = 0;
         for (Index i = 0; i < c.size(); ++i) others += c[i] != first[0];
@@ -227,6 +210,7 @@ TEMPLATE_TEST_CASE("The kernels in use are those of the instruction set in use",
   const auto& expected = sets.at(static_cast<std::size_t>(engine::isa())).kernels;
   const auto& used = engine::kernels<TestType>();
   CHECK(used.lanes == expected.lanes);
-  CHECK(used.tiles.apart[1].of_height[1] == expected.tiles.apart[1].of_height[1]);
+  CHECK(used.tiles.of_vectors[1].of_height[1] == expected.tiles.of_vectors[1].of_height[1]);
+  CHECK(used.line_tiles.of_vectors[1].of_height[1] == expected.line_tiles.of_vectors[1].of_height[1]);
   CHECK(used.gather == expected.gather);
 }

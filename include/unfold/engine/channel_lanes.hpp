@@ -142,7 +142,7 @@ void sum_row(const Tiles<T>& tiles, const RowTile& tile, const Taps& taps, const
         tiles.of_height[2 * n](depth, row + begin, laid.image - n, offsets + tap, b + tap * wide, sums + begin * wide,
                                wide, overwrite);
       } else {
-        tiles.run(n, depth, row + begin, 0, offsets + tap, b + tap * wide, sums + begin * wide, wide, overwrite);
+        tiles.run(n, depth, row + begin, offsets + tap, b + tap * wide, sums + begin * wide, wide, overwrite);
       }
       overwrite = false;
     }
@@ -159,7 +159,7 @@ Index multiplied_taps(const Axis& h, const Axis& w) {
     const Reached kh(h, r, 1);
     rows += kh.end - kh.first;
   }
-  const Index tile = tile_columns(kernels<T>().tiles.neighbours[1], w, w.outputs);
+  const Index tile = tile_columns(kernels<T>().tiles.of_vectors[1], w, w.outputs);
   for (Index c = 0; c < w.outputs; c += tile) {
     const Index n = std::min(tile, w.outputs - c);
     const Reached kw(w, c, n);
@@ -222,7 +222,7 @@ struct ChannelLanesTask {
       const Index wide = rows - m > k.lanes ? width : k.lanes, used = std::min(wide, rows - m);
       T* const packed = b + (kept ? m * seen.count() : 0);
       if (pack) pack_filters_in_order(k, a, m_begin + m, used, seen, alpha, places, B::l1, part, packed, wide);
-      const Tiles<T>& tiles = k.tiles.neighbours[wide / k.lanes - 1];
+      const Tiles<T>& tiles = k.tiles.of_vectors[wide / k.lanes - 1];
       const RowTile tile(tiles, seen.w);
       for (Index r = 0; r < block.rows; ++r) {
         for (Index n = 0; n < block.images; n += tile.images) {

@@ -120,7 +120,7 @@ struct ChannelPhasesTask {
   }
 
   void sum_phase(const Phase& phase, const Laid<const T>& laid, Index c, Index wide, bool first) const {
-    const Tiles<T>& tiles = k.tiles.neighbours[wide / k.lanes - 1];
+    const Tiles<T>& tiles = k.tiles.of_vectors[wide / k.lanes - 1];
     const Taps& taps = phase.taps;
     const RowTile tile(tiles, taps.w);
     for (Index r = 0; r < taps.h.outputs; ++r) {

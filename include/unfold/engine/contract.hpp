@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// contract   dw (+)= dy * stencil(x)^T: a sum over pixels. Of a block of pixels the rows of one factor, taps or
-// filters, are read along the pixels, those of the other, the fewer ones, are transposed into the lanes.
+// contract   dw (+)= dy * stencil(x)^T: a sum over pixels. Those of a block are read along the taps, in the laid-out
+// source where each tap finds them, with the filters transposed into the lanes; or the other way round, where there are
+// fewer taps.
 #pragma once
 
 #include <unfold/core/threads.hpp>
@@ -20,7 +21,7 @@ struct ContractBlocks {
   static constexpr Index sums = (taps + widest) * (rows + widest);
   static constexpr Index packed = pixels * widest;
   static constexpr Index copy = (Index{3} << 18) / unit;
-  static_assert((sums + packed + (taps + rows) * pitch + copy + 2 * widest) * unit + 4096 <= workspace_bytes,
+  static_assert((sums + packed + rows * pitch + taps * widest + copy + 2 * widest) * unit + 4096 <= workspace_bytes,
                 "the blocks fit the workspace");
 };
 
@@ -53,17 +54,6 @@ PixelRows<T> rows_of(const Kernels<T>& k, const Batch<const T>& dy, const PixelB
       }
     }
   }
-  return {buffer, pitch};
-}
-
-/// The pixels of a block under each tap as rows: where they lie, or copied to `buffer`.
-template <class T>
-PixelRows<T> rows_of(const Kernels<T>& k, const Laid<const T>& laid, const PixelBlock& block, const Taps& taps,
-                     Index* offsets, Run* runs, T* buffer, Index pitch) {
-  const Index used = block.runs(0, block.pixels(), laid.image, laid.row, 1, runs);
-  laid.offsets(taps.channels, offsets);
-  if (used == 1 && taps.of_channel() == 1) return {laid.data + offsets[0] + runs[0].from, laid.channel};
-  k.gather(laid.data, offsets, taps.count(), runs, used, buffer, pitch, !laid.copied);
   return {buffer, pitch};
 }
 
@@ -123,10 +113,11 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
               const Axis& w, const Strided<T>& dw, T alpha, bool overwrite) {
   using B = ContractBlocks<T>;
   const Kernels<T>& k = kernels<T>();
-  // Both factors are read where they lie, if a block is one image of theirs.
+  // Under a single tap the pixels of an image may be one line of x: then a block is of one image, or a part.
   const Index P = h.outputs * w.outputs;
   const bool in_place = h.taps * w.taps == 1 && lies_laid_out(x, h, w) && x.h == w.outputs && dy.h == w.outputs;
   const PixelBlocks pixels(N, h.outputs, w.outputs, in_place && B::alone <= P && P < B::pixels ? P : B::pixels);
+  const bool one_line = in_place && pixels.images == 1;
   const TapBlocks blocks(h, w, pixels, C, equal_part(C * h.taps * w.taps, B::taps), B::copy);
   // Where the taps are one task, the filters are two at least.
   const Index pair = 2 * k.lanes, most = blocks.count() == 1 ? std::max(pair, parts_of(M, 2)) : B::rows;
@@ -137,17 +128,17 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
     const Index m = task % row_tasks * task_rows, rows = std::min(task_rows, M - m);
     const Taps all = blocks[task / row_tasks];
     const Index taps = all.count();
-    const bool taps_in_lanes = lanes_cost(taps, rows, k.lanes) < lanes_cost(rows, taps, k.lanes);
+    const bool taps_in_lanes = one_line && lanes_cost(taps, rows, k.lanes) < lanes_cost(rows, taps, k.lanes);
     const Index in_lanes = taps_in_lanes ? taps : rows, in_rows = taps_in_lanes ? rows : taps;
     const Index width = 2 * k.lanes, panels = parts_of(in_lanes, width);
     // A panel's factors, and its width: two vectors, or the last one, where that is enough.
     const auto used_lanes = [&](Index panel) { return std::min(width, in_lanes - panel * width); };
     const auto wide = [&](Index panel) { return used_lanes(panel) > k.lanes ? width : k.lanes; };
     detail::Workspace workspace;
-    T* const sums = workspace.take<T>(B::sums);      // [panels, in_rows, wide], panels in_rows*width apart
-    T* const packed = workspace.take<T>(B::packed);  // [pixels, wide]
-    T* const tap_buffer = workspace.take<T>(B::taps * B::pitch);
-    T* const row_buffer = workspace.take<T>(B::rows * B::pitch);
+    T* const sums = workspace.take<T>(B::sums);                // [panels, in_rows, wide], panels in_rows*width apart
+    T* const packed = workspace.take<T>(B::packed);            // [pixels, wide]
+    T* const turned = workspace.take<T>(B::taps * B::widest);  // [width, taps]
+    T* const dy_rows = workspace.take<T>(B::rows * B::pitch);
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
     Run runs[std::max(B::pixels, B::taps)];
     Index offsets[B::taps + gather_ahead];
@@ -156,21 +147,25 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
       const Taps seen = seen_from(block, all);
       const Laid<const T> laid =
           lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
-      const PixelRows<T> x_rows = rows_of(k, laid, block, seen, offsets, runs, tap_buffer, B::pitch);
-      const PixelRows<T> dy_rows = rows_of(k, dy, block, m, rows, runs, row_buffer, B::pitch);
-      const PixelRows<T>&lanes = taps_in_lanes ? x_rows : dy_rows, &a = taps_in_lanes ? dy_rows : x_rows;
+      laid.offsets(seen.channels, offsets);
+      const PixelRows<T> filters = rows_of(k, dy, block, m, rows, runs, dy_rows, B::pitch);
+      PixelRows<T> lanes = filters, along{laid.data, laid.channel};
+      Lines lines{block.columns, block.rows, laid.row, block.images, laid.image};
+      if (taps_in_lanes) {
+        std::swap(lanes, along);
+        lines = Lines::one(block.pixels());
+        for (Index r = 0; r < rows; ++r) offsets[r] = r * filters.row;
+      }
       for (Index j = 0; j < panels; ++j) {
         const PixelRows<T> of_panel{lanes.data + j * width * lanes.row, lanes.row};
         pack_lanes(k, of_panel, used_lanes(j), block.pixels(), packed, wide(j));
-        k.tiles.apart[wide(j) / k.lanes - 1].run(in_rows, block.pixels(), a.data, a.row, nullptr, packed,
-                                                 sums + j * in_rows * width, wide(j), p == 0);
+        k.line_tiles.of_vectors[wide(j) / k.lanes - 1].run(in_rows, lines, along.data, offsets, packed,
+                                                           sums + j * in_rows * width, wide(j), p == 0);
       }
     }
     const Index used = tap_runs(all, h, w, runs);
     if (pixels.count() == 0) std::fill_n(sums, panels * in_rows * width, T(0));
     if (!taps_in_lanes) {
-      T* const turned = tap_buffer;  // [width, taps]
-      static_assert(B::widest <= B::pitch, "a panel of sums fits the buffer of taps");
       const bool at_once = overwrite && alpha == T(1) && dw.col == 1 && used == 1;
       for (Index j = 0; j < panels; ++j) {
         const Index n = used_lanes(j);
@@ -183,7 +178,7 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
         }
       }
     } else {
-      T* const row = tap_buffer;
+      T* const row = turned;
       for (Index r = 0; r < rows; ++r) {
         for (Index j = 0; j < panels; ++j) {
           std::copy_n(sums + j * rows * width + r * wide(j), used_lanes(j), row + j * width);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <unfold/engine/few.hpp>
+#include <unfold/engine/line_tile.hpp>
 #include <unfold/engine/rows.hpp>
 #include <unfold/engine/tile.hpp>
 #include <unfold/engine/transpose.hpp>
@@ -15,6 +16,7 @@ struct Kernels {
 
   Index lanes;  // elements of a vector
   TileSet<T> tiles;
+  LineTileSet<T> line_tiles;
   typename Gather<T>::Function gather;
   typename Scatter<T>::Function scatter;
   typename Transpose<T>::Function transpose;
@@ -33,6 +35,7 @@ constexpr Kernels<T> kernels_of() {
   Kernels<T> k{};
   k.lanes = Set::vector_bytes / static_cast<Index>(sizeof(T));
   k.tiles = tile_set_of<T, Set>();
+  k.line_tiles = line_tile_set_of<T, Set>();
   k.gather = Set::template run<Gather<T>, const T*, const Index*, Index, const Run*, Index, T*, Index, bool>;
   k.scatter = Set::template run<Scatter<T>, const T*, Index, const Index*, Index, const Run*, Index, T*, bool>;
   k.transpose = Set::template run<Transpose<T>, const T*, Index, Index, Index, T*, Index>;

@@ -133,7 +133,7 @@ struct PixelLanesTask {
     return same;
   }
 
-  const Tiles<T>& tiles() const { return k.tiles.neighbours[1]; }
+  const Tiles<T>& tiles() const { return k.tiles.of_vectors[1]; }
 
   /// Where the sum is one block, tiles write straight to `out` if a panel is contiguous there, and nothing between.
   void find_places() {
@@ -202,7 +202,7 @@ struct PixelLanesTask {
     if (panel_tile != nullptr) {
       panel_tile(depth, of_rows, source, offsets, slower, panel, to, to_row, start);
     } else {
-      k.tiles.neighbours[wide / k.lanes - 1].run(n, depth, of_rows, 0, row_of_a, panel, to, to_row, start);
+      k.tiles.of_vectors[wide / k.lanes - 1].run(n, depth, of_rows, row_of_a, panel, to, to_row, start);
     }
     if (one_block && direct[j] < 0) store(j, r, n);
   }

@@ -215,23 +215,22 @@ struct Pad {
     constexpr Index line = 64 / static_cast<Index>(sizeof(T));
     const Index top = rows.low(), bottom = rows.high(), low = columns.low(), high = columns.high();
     const Index step = columns.step * plane_column, count = columns.count;
-    if (low == 0 && high == count && step == 1 && rows.step == 1 && plane_row == count) {  // rows without gaps: one
-      clear_row<T, VectorBytes>(copy, top * count);
-      const T* const from = plane + (rows.first + top * rows.step) * plane_row + columns.first;
-      move_row<T, VectorBytes>(from, copy + top * count, (bottom - top) * count, true);
-      return clear_row<T, VectorBytes>(copy + bottom * count, (rows.count - bottom) * count);
-    }
     clear_row<T, VectorBytes>(copy, top * count + (top < bottom ? low : 0));
-    for (Index r = top; r < bottom; ++r) {
-      T* const to = copy + r * count;
-      const T* const from = plane + (rows.first + r * rows.step) * plane_row + columns.first * plane_column;
-      for (Index i = low * step; i < high * step; i += line) __builtin_prefetch(from + next + i);
-      if (step == 1) {
-        move_row<T, VectorBytes>(from + low, to + low, high - low, true);
-      } else {
-        take_every<T, VectorBytes>(from + low * step, step, to + low, high - low);
+    if (low == 0 && high == count && step == 1 && rows.step == 1 && plane_row == count) {  // rows without gaps are one
+      const T* const from = plane + (rows.first + top) * plane_row + columns.first;
+      move_row<T, VectorBytes>(from, copy + top * count, (bottom - top) * count, true);
+    } else {
+      for (Index r = top; r < bottom; ++r) {
+        T* const to = copy + r * count;
+        const T* const from = plane + (rows.first + r * rows.step) * plane_row + columns.first * plane_column;
+        for (Index i = low * step; i < high * step; i += line) __builtin_prefetch(from + next + i);
+        if (step == 1) {
+          move_row<T, VectorBytes>(from + low, to + low, high - low, true);
+        } else {
+          take_every<T, VectorBytes>(from + low * step, step, to + low, high - low);
+        }
+        clear_row<T, VectorBytes>(to + high, count - high + (r + 1 < bottom ? low : 0));  // and the next row's begin
       }
-      clear_row<T, VectorBytes>(to + high, count - high + (r + 1 < bottom ? low : 0));  // and the next row's begin
     }
     clear_row<T, VectorBytes>(copy + bottom * count, (rows.count - bottom) * count);
   }

@@ -31,7 +31,7 @@ void scatter(const Filters<const T>& a, Index C, const Batch<const T>& dy, Index
              const Axis& w, const Batch<T>& dx, bool overwrite) {
   using B = ScatterBlocks<T>;
   const Kernels<T>& k = kernels<T>();
-  const Tiles<T>& tiles = k.tiles.neighbours[1];
+  const Tiles<T>& tiles = k.tiles.of_vectors[1];
   const Index width = 2 * k.lanes;
   const PixelBlocks pixels(N, h.outputs, w.outputs, B::pixels);
   const TapBlocks taps(h, w, pixels, C, B::taps, B::copy);
@@ -76,7 +76,7 @@ void scatter(const Filters<const T>& a, Index C, const Batch<const T>& dy, Index
               pack_tap_rows(a, seen, r, m, depth, packed, n);
               packed_offsets(depth, n, offsets);
               for (Index at = 0; at < count; at += width) {
-                tiles.run(n, depth, packed, 0, offsets, b + at * depth, sums + r * sums_row + at, sums_row, m == 0);
+                tiles.run(n, depth, packed, offsets, b + at * depth, sums + r * sums_row + at, sums_row, m == 0);
               }
             }
           }

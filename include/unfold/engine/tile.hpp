@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The register tiles: blocks of a matrix product that stay in registers, in vector extensions.
 //   c [rows, columns] (+)= sum over k of a(row, k) * b[k, columns],   b packed, `columns` one vector or two
-// The rows of `a` lie apart, [rows, depth] with a row stride; or they are neighbours in a packed or laid-out source,
-// at offsets[k] + row, the upper half of them a gap further. There the next k may be anywhere, and is asked for ahead.
+// The rows of `a` are neighbours in a packed or laid-out source, at offsets[k] + row, the upper half of them a gap
+// further. The next k may be anywhere, and is asked for ahead.
 // The sum of an element runs over the depth in order, whatever the tile's height and width or the element's place in
 // it.
 #pragma once
@@ -13,8 +13,6 @@
 #include <algorithm>  // std::min
 
 namespace unfold::engine {
-
-enum class RowsOf : std::uint8_t { apart, neighbours };
 
 /// Asks for the lines of c, which may be far away: they come while the sums are made.
 template <class T, int VectorBytes, int Rows, int Vectors>
@@ -41,39 +39,36 @@ template <class T, int VectorBytes, class Vector, int Rows, int Vectors>
   }
 }
 
-/// c has row stride `c_row` and is overwritten or added to. `step` is the row stride of rows apart, the gap before the
-/// upper half of neighbours, which begins with row (rows + 1) / 2; offsets are of neighbours alone, and have
-/// gather_ahead more entries.
+/// c has row stride `c_row` and is overwritten or added to. `gap` stands before the upper half of the rows, which
+/// begins with row (rows + 1) / 2; offsets have gather_ahead more entries.
 template <class T>
-using TileFunction = void (*)(Index depth, const T* a, Index step, const Index* offsets, const T* b, T* c, Index c_row,
+using TileFunction = void (*)(Index depth, const T* a, Index gap, const Index* offsets, const T* b, T* c, Index c_row,
                               bool overwrite);
 
-template <class T, RowsOf Kind, int Rows, int Vectors>
+template <class T, int Rows, int Vectors>
 struct Tile {
   template <int VectorBytes>
-  [[gnu::always_inline]] static void body(Index depth, const T* a, Index step, const Index* offsets, const T* b, T* c,
+  [[gnu::always_inline]] static void body(Index depth, const T* a, Index gap, const Index* offsets, const T* b, T* c,
                                           Index c_row, bool overwrite) {
     using Vector = typename VectorOf<T, VectorBytes>::InRegister;
     using Memory = typename VectorOf<T, VectorBytes>::InMemory;
     constexpr Index L = VectorOf<T, VectorBytes>::lanes;
     Vector sum[Rows][Vectors] = {};  // [Rows, Vectors*L]
-    const T* row_of[Rows];           // of rows apart
-    for (int i = 0; i < Rows; ++i) row_of[i] = a + i * step;
     prefetch_tile<T, VectorBytes, Rows, Vectors>(c, c_row);
     for (Index k = 0; k < depth; ++k, b += Vectors * L) {
       Vector column[Vectors];
-      if constexpr (Kind == RowsOf::neighbours && Vectors == 2 && Rows > 6) {  // in the shade of multiply-adds
+      if constexpr (Vectors == 2 && Rows > 6) {  // in the shade of multiply-adds
         __builtin_prefetch(a + offsets[k + gather_ahead / 2]);
-        __builtin_prefetch(a + offsets[k + gather_ahead / 2] + step + Rows - 1);
+        __builtin_prefetch(a + offsets[k + gather_ahead / 2] + gap + Rows - 1);
       }
 #pragma GCC unroll 32
       for (int v = 0; v < Vectors; ++v) column[v] = *reinterpret_cast<const Memory*>(b + v * L);
-      const T* const lower = Kind == RowsOf::neighbours ? a + offsets[k] : a;
-      const T* upper = Kind == RowsOf::neighbours ? lower + step : a;
+      const T* const lower = a + offsets[k];
+      const T* upper = lower + gap;
       asm("" : "+r"(upper));  // one pointer, not a sum for each row
 #pragma GCC unroll 32
       for (int i = 0; i < Rows; ++i) {
-        const T factor = Kind == RowsOf::apart ? row_of[i][k] : (i < (Rows + 1) / 2 ? lower : upper)[i];
+        const T factor = (i < (Rows + 1) / 2 ? lower : upper)[i];
 #pragma GCC unroll 32
         for (int v = 0; v < Vectors; ++v) sum[i][v] += factor * column[v];
       }
@@ -127,15 +122,13 @@ struct PanelTile {
   }
 };
 
-/// The tiles of one kind and width.
-template <class T>
-struct Tiles {
+/// Tiles of several heights.
+template <class Function>
+struct Heights {
   static constexpr Index most_rows = 28;
 
-  RowsOf kind;
-  Index vectors;
-  Index rows;                                // of the highest
-  TileFunction<T> of_height[most_rows + 1];  // nullptr where there is none; there is one of height 1
+  Index rows = 0;                          // of the highest
+  Function of_height[most_rows + 1] = {};  // nullptr where there is none; there is one of height 1
 
   /// The rows of the highest tile that n rows fill, n > 0.
   Index highest(Index n) const {
@@ -143,25 +136,31 @@ struct Tiles {
     while (of_height[height] == nullptr) --height;
     return height;
   }
+};
+
+/// The tiles of one width.
+template <class T>
+struct Tiles : Heights<TileFunction<T>> {
+  Index vectors = 0;
 
   /// c (+)= a b for any number of rows without a gap: in one tile where there is one, else in the highest that fit.
-  void run(Index n, Index depth, const T* a, Index row, const Index* offsets, const T* b, T* c, Index c_row,
+  void run(Index n, Index depth, const T* a, const Index* offsets, const T* b, T* c, Index c_row,
            bool overwrite) const {
-    const Index step = kind == RowsOf::apart ? row : 1;
     while (n > 0) {
-      const Index height = highest(n);
-      of_height[height](depth, a, kind == RowsOf::apart ? row : 0, offsets, b, c, c_row, overwrite);
-      n -= height, a += height * step, c += height * c_row;
+      const Index height = this->highest(n);
+      this->of_height[height](depth, a, 0, offsets, b, c, c_row, overwrite);
+      n -= height, a += height, c += height * c_row;
     }
   }
 };
 
-template <class T, class Set, RowsOf Kind, int Vectors, int... Heights>
+template <class T, class Set, int Vectors, int... Rows>
 constexpr Tiles<T> tiles_of() {
-  Tiles<T> tiles{Kind, Vectors, 0, {}};
-  ((tiles.rows = Heights,
-    tiles.of_height[Heights] = &Set::template run<Tile<T, Kind, Heights, Vectors>, Index, const T*, Index, const Index*,
-                                                  const T*, T*, Index, bool>),
+  Tiles<T> tiles{};
+  tiles.vectors = Vectors;
+  ((tiles.rows = Rows,
+    tiles.of_height[Rows] =
+        &Set::template run<Tile<T, Rows, Vectors>, Index, const T*, Index, const Index*, const T*, T*, Index, bool>),
    ...);
   return tiles;
 }
@@ -169,8 +168,8 @@ constexpr Tiles<T> tiles_of() {
 /// All tiles of one instruction set; [v] of v+1 vectors.
 template <class T>
 struct TileSet {
-  Tiles<T> neighbours[2], apart[2];
-  PanelTileFunction<T> packing, prefetching;  // as high as the highest of neighbours[1]
+  Tiles<T> of_vectors[2];
+  PanelTileFunction<T> packing, prefetching;  // as high as the highest of of_vectors[1]
 };
 
 template <class T, class Set, int Rows, bool Packs>
@@ -181,17 +180,14 @@ constexpr PanelTileFunction<T> panel_tile_of() {
 
 template <class T, class Set>
 constexpr TileSet<T> tile_set_of() {
-  using enum RowsOf;
   // Rows of an image are 1 to 14 pixels or parts of so many; other heights serve what is left over.
   if constexpr (Set::registers == 32) {
-    return {{tiles_of<T, Set, neighbours, 1, 1, 2, 4, 8, 10, 12, 14, 16, 20, 28>(),
-             tiles_of<T, Set, neighbours, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>()},
-            {tiles_of<T, Set, apart, 1, 1, 4, 12>(), tiles_of<T, Set, apart, 2, 1, 2, 4, 8, 12>()},
+    return {{tiles_of<T, Set, 1, 1, 2, 4, 8, 10, 12, 14, 16, 20, 28>(),
+             tiles_of<T, Set, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>()},
             panel_tile_of<T, Set, 14, true>(),
             panel_tile_of<T, Set, 14, false>()};
   } else {
-    return {{tiles_of<T, Set, neighbours, 1, 1, 2, 6>(), tiles_of<T, Set, neighbours, 2, 1, 2, 3, 4, 6>()},
-            {tiles_of<T, Set, apart, 1, 1, 6>(), tiles_of<T, Set, apart, 2, 1, 2, 6>()},
+    return {{tiles_of<T, Set, 1, 1, 2, 6>(), tiles_of<T, Set, 2, 1, 2, 3, 4, 6>()},
             panel_tile_of<T, Set, 6, true>(),
             panel_tile_of<T, Set, 6, false>()};
   }
