@@ -22,6 +22,7 @@
 #include <unfold/engine/isa.hpp>
 #include <unfold/engine/rows.hpp>
 #include <unfold/engine/tile.hpp>
+#include <unfold/engine/line_tile.hpp>
 #include <unfold/engine/transpose.hpp>
 #include <unfold/engine/few.hpp>
 #include <unfold/engine/kernels.hpp>
