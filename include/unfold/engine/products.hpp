@@ -152,7 +152,8 @@ template <FloatOrDouble T>
 void input_gradient(const Strided<const T>& a, const Batch<const T>& dy, Index M, const Patches<T>& dx,
                     bool overwrite) {
   const Conv2DGeometry& g = dx.g;
-  const auto [h, w] = Axes(dx, dy);
+  const Axes axes(dx, dy);
+  const Axis &h = axes.h, &w = axes.w;
   const Filters<const T> filters{a.data, g.KH * g.KW * a.row, a.col, g.KW * a.row, a.row};
   if (dx.groups > 1) {
     return convolve_in_group_lanes(filters, M * a.col, dx.groups, dx.channels(), dy, g.N, M, {dx.height(), true},
