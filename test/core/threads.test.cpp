@@ -135,6 +135,44 @@ TEST_CASE("An exception of a task reaches the caller, and the loop works on") {
   }
 }
 
+TEST_CASE("Calls that share tasks take each of them once, their numbers rising, and keep what is theirs") {
+  for (const int n : {1, 2, 4}) {
+    const ThreadCount set(n);
+    for (const Index count : {0, 1, 2, 1000}) {
+      std::vector<std::atomic<int>> runs(static_cast<std::size_t>(count));
+      std::atomic<Index> kept = 0, falling = 0;
+      detail::share_tasks(count, [&](detail::Tasks& tasks) {
+        Index mine = 0, last = -1;
+        for (Index task = 0; tasks.take(task); last = task, ++mine) {
+          ++runs.at(static_cast<std::size_t>(task));
+          falling += task <= last;
+        }
+        kept += mine;
+      });
+      CAPTURE(n, count);
+      CHECK(std::all_of(runs.begin(), runs.end(), [](const auto& times) { return times == 1; }));
+      CHECK(kept == count);
+      CHECK(falling == 0);
+    }
+  }
+}
+
+TEST_CASE("An exception before the first task, or of a loop inside a task, reaches who shares the tasks") {
+  const ThreadCount set(3);
+  CHECK_THROWS_AS(detail::share_tasks(5, [](detail::Tasks&) { throw std::bad_alloc(); }), std::bad_alloc);
+  std::atomic<Index> inner = 0;
+  const auto nested = [&](detail::Tasks& tasks) {
+    for (Index task = 0; tasks.take(task);) {
+      detail::share_tasks(4, [&](detail::Tasks& own) {
+        for (Index each = 0; own.take(each);) ++inner;
+      });
+      if (task == 6) throw std::range_error("");
+    }
+  };
+  CHECK_THROWS_AS(detail::share_tasks(7, nested), std::range_error);
+  CHECK(inner == 28);
+}
+
 TEST_CASE("After an exception the tasks not begun are dropped") {
   for (const int n : {1, 2}) {
     const ThreadCount set(n);

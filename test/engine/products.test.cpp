@@ -70,6 +70,14 @@ TEMPLATE_TEST_CASE("weight_gradient is dy * im2col(x)^T, written or added, from 
                               overwrite);
       CHECK_THAT(dw, equals(expected));
 
+      Tensor<T, 2> dw_gaps({M, K + 3}, T(7));
+      const auto dw_in = dw_gaps.slice(1, 0, K);
+      test::copy_into(dw_in, start);
+      engine::weight_gradient(batch<const T>(dy), M, patches<const T>(x, g, group),
+                              Strided<T>{dw_gaps.data(), K + 3, 1}, alpha, overwrite);
+      CHECK_THAT(dw_in, equals(expected));
+      CHECK_THAT(dw_gaps.slice(1, K, 3), equals(Tensor<T, 2>({M, 3}, T(7))));
+
       auto dw_turned = transposed(start);
       Scattered<T> x_strided(x, {0, 3, 2, 1}), dy_strided(dy, {1, 2, 3, 0});
       engine::weight_gradient(batch<const T>(dy_strided.view()), M, patches<const T>(x_strided.view(), g, group),
@@ -114,11 +122,14 @@ TEMPLATE_TEST_CASE("input_gradient is col2im(a * dy), written or added, from and
   }
 }
 
-TEMPLATE_TEST_CASE("A single tap reads past the gaps between the rows of either tensor, and writes none of them", "",
+TEMPLATE_TEST_CASE("A single tap steps over the gaps between the rows of either tensor, and writes none of them", "",
                    float, double) {
   using T = TestType;
-  const Conv2DOptions options{.in_channels = 6, .out_channels = 3, .kernel = {1, 1}};
-  for (const Index rows : {2, 9}) {
+  struct Sizes {
+    Index filters, rows;
+  };
+  for (const auto& [filters, rows] : {Sizes{3, 2}, Sizes{3, 9}, Sizes{9, 90}}) {
+    const Conv2DOptions options{.in_channels = 6, .out_channels = filters, .kernel = {1, 1}};
     const Conv2DGeometry g = conv2d_geometry("test", options, {2, 6, rows, 8});
     const Index M = g.OC, K = g.K();
     const auto x = integers<T>(g.x_shape(), 1);
@@ -130,9 +141,9 @@ TEMPLATE_TEST_CASE("A single tap reads past the gaps between the rows of either 
     test::add_patches_by_loops(product_by_loops(transposed(a), dy_matrix), options, 0, dx);
     for (const Index gap_of_x : {0, 3}) {
       for (const Index gap_of_y : {0, 5}) {
-        CAPTURE(rows, gap_of_x, gap_of_y);
+        CAPTURE(filters, rows, gap_of_x, gap_of_y);
         auto x_gaps = integers<T>(Shape{2, 6, rows, 8 + gap_of_x}, 4);
-        auto y_gaps = integers<T>(Shape{2, 3, rows, 8 + gap_of_y}, 5);
+        auto y_gaps = integers<T>(Shape{2, filters, rows, 8 + gap_of_y}, 5);
         const auto x_in = x_gaps.slice(3, 0, 8), y_in = y_gaps.slice(3, 0, 8);
         const auto x_rest = Tensor<T, 4>(x_gaps.slice(3, 8, gap_of_x)),
                    y_rest = Tensor<T, 4>(y_gaps.slice(3, 8, gap_of_y));
@@ -140,6 +151,9 @@ TEMPLATE_TEST_CASE("A single tap reads past the gaps between the rows of either 
         test::copy_into(x_in, x);
         engine::forward(Strided<const T>{a.data(), K, 1}, M, patches<const T>(x_in, g, 0), batch<T>(y_in), T(1), true);
         CHECK_THAT(y_in, equals(y));
+        engine::forward(Strided<const T>{a.data(), K, 1}, M, patches<const T>(x_in, g, 0), batch<T>(y_in), T(-1),
+                        false);
+        CHECK_THAT(y_in, equals(Tensor<T, 4>(g.y_shape())));
         CHECK_THAT(y_gaps.slice(3, 8, gap_of_y), equals(y_rest));
 
         test::copy_into(y_in, dy);

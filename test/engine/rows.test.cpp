@@ -100,12 +100,14 @@ template <class T, class F>
 void for_each_plane(F&& f) {
   for (const auto& [set, k] : test::kernel_sets<T>()) {
     for (const Padded& rows : axes({5}, {1, 4})) {
-      for (const Padded& columns : axes({3, 19, 41}, {1, 6, 39})) {
+      for (const Padded& columns : axes({3, 19, 41}, {1, 6, 19, 39})) {
         for (const Index plane_column : {1, 2}) {
-          const Index plane_row = columns.source * plane_column + 1;
-          CAPTURE(set, rows.first, rows.step, rows.count, columns.source, columns.first, columns.step, columns.count,
-                  plane_column);
-          f(k, rows, columns, plane_row, plane_column);
+          for (const Index gap : {0, 1}) {
+            const Index plane_row = columns.source * plane_column + gap;
+            CAPTURE(set, rows.first, rows.step, rows.count, columns.source, columns.first, columns.step, columns.count,
+                    plane_column, plane_row);
+            f(k, rows, columns, plane_row, plane_column);
+          }
         }
       }
     }

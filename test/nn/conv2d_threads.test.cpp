@@ -147,7 +147,10 @@ TEMPLATE_TEST_CASE("Updates with batch norm and activations have the same bits f
 TEMPLATE_TEST_CASE("The bits do not depend on the run, on where x lies, or on its strides", "", float, double) {
   using T = TestType;
   const ThreadCount set(3);
-  for (const auto& problem : test::problems()) {
+  auto problems = test::problems();
+  problems.push_back({.name = "1x1_of_images_on_their_own", .x = {2, 17, 9, 8}, .out_channels = 40});
+  problems.push_back({.name = "1x1_few_filters", .x = {1, 256, 40, 220}, .out_channels = 3});
+  for (const auto& problem : problems) {
     INFO(problem);
     const auto x = normal<T>(problem.x, 1);
     const auto expected = train<T>(problem.options(), x, 2);

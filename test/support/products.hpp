@@ -44,6 +44,9 @@ inline std::vector<Problem> product_problems() {
                   .kernel = {3, 3},
                   .padding = {1, 1, 1, 1}});
   list.push_back({.name = "long_sums_in_place", .x = {1, 140, 6, 11}, .out_channels = 60, .kernel = {1, 1}});
+  list.push_back({.name = "taps_of_small_images", .x = {3, 16, 5, 6}, .out_channels = 40});
+  list.push_back({.name = "taps_of_images_in_place", .x = {2, 17, 9, 8}, .out_channels = 40});
+  list.push_back({.name = "taps_of_parts_of_an_image", .x = {1, 16, 33, 27}, .out_channels = 40});
   list.push_back({.name = "longer_sums_in_place", .x = {2, 300, 6, 11}, .out_channels = 61, .kernel = {1, 1}});
   list.push_back({.name = "phases_of_several_blocks_of_channels",
                   .x = {2, 3, 19, 22},

@@ -38,7 +38,7 @@ inline int default_threads() {
   return cores == 0 ? 1 : static_cast<int>(cores < most_threads ? cores : most_threads);
 }
 
-/// True while the calling thread runs a task of parallel_for; a loop inside a task runs serially.
+/// True while the calling thread runs a task of share_tasks or parallel_for; a loop inside a task runs serially.
 inline bool& inside_task() {
   thread_local bool inside = false;
   return inside;
@@ -48,7 +48,6 @@ inline bool& inside_task() {
 class Tasks {
  public:
   explicit Tasks(Index count) : count_(count) {}
-  Index count() const { return count_; }
 
   /// Whether a task was left, which is the caller's then.
   bool take(Index& task) { return (task = next_++) < count_; }
@@ -254,10 +253,10 @@ inline void run_tasks(Index count, const Work& f) {
   job.rethrow();
 }
 
-/// Calls f(tasks) on up to threads() threads, the caller among them, once in each; there it takes tasks of the numbers
-/// [0, count) until none is left, and may keep what one of them made for the next. Returns when all are done. Which
-/// thread runs a task, and when, is not fixed, but that a thread's numbers rise: tasks must write to disjoint places.
-/// The first exception is thrown again here; tasks not begun are dropped.
+/// Calls f(tasks) on up to threads() threads, the caller among them; in each call it takes tasks of the numbers
+/// [0, count), which rise, until none is left, and may keep what one of them made for the next. A thread may come late
+/// and find none, or call f again. Returns when all are done. Which call gets a task, and when, is not fixed: tasks
+/// must write to disjoint places. The first exception is thrown again here; tasks not begun are dropped.
 template <class F>
 void share_tasks(Index count, const F& f) {
   run_tasks(count, {[](const void* function, Tasks& tasks) { (*static_cast<const F*>(function))(tasks); }, &f});

@@ -6,6 +6,8 @@
 
 #include <unfold/engine/pixel_lanes.hpp>
 
+#include <algorithm>  // std::clamp
+
 namespace unfold::engine {
 
 /// Block sizes in elements.
@@ -67,7 +69,7 @@ void pack_filters_in_order(const Kernels<T>& k, const Filters<const T>& a, Index
   constexpr Index most = 64;
   const Index each = taps.of_channel(), channels = std::clamp<Index>(room / (each * row), 1, most);
   Index offsets[most + gather_ahead];
-  for (Index q = 0; q < channels + gather_ahead; ++q) offsets[q] = std::min(q, channels - 1) * each * row;
+  packed_offsets(channels, each * row, offsets);
   const Run whole{0, 0, row};
   for (Index c = 0; c < taps.channels; c += channels) {
     const Index n = std::min(channels, taps.channels - c);
@@ -240,7 +242,8 @@ struct ChannelLanesTask {
   }
 };
 
-/// `convolve_in_pixel_lanes`, channels in the lanes. Filters that fit the workspace are packed once in each thread.
+/// `convolve_in_pixel_lanes`, channels in the lanes. Filters that fit the workspace stay packed
+/// in a thread while its tasks have the same.
 template <FloatOrDouble T>
 void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C,
                                const Axis& h, const Axis& w, const Batch<T>& y, T alpha, bool overwrite) {
@@ -254,9 +257,11 @@ void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<c
   const Index kept = taps.count() == 1 && all <= B::part ? all : 0;
 
   detail::share_tasks(pixels.count() * parts_of(M, task_rows), [&](detail::Tasks& tasks) {
+    Index number = 0;
+    if (!tasks.take(number)) return;
     detail::Workspace workspace;
     ChannelLanesTask<T> task(k, a, alpha, kept, workspace);
-    for (Index number = 0; tasks.take(number);) {
+    do {
       const PixelBlock block = pixels[number % pixels.count()];
       const Index m = number / pixels.count() * task_rows;
       const bool pack = task.turn_to(m, std::min(task_rows, M - m));
@@ -267,7 +272,7 @@ void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<c
         task.add_taps(block, seen, laid, pack, t == 0, t + 1 == taps.count(),
                       y.from(block.image, m, block.row, block.column), overwrite);
       }
-    }
+    } while (tasks.take(number));
   });
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // contract   dw (+)= dy * stencil(x)^T: a sum over pixels. Those of a block are read along the taps, in the laid-out
-// source where each tap finds them, with the filters transposed into the lanes; or the other way round, where there are
-// fewer taps.
+// source where each tap finds them, with the filters transposed into the lanes; or the other way round, where a single
+// tap finds the pixels of a block in one line, and that is cheaper.
 #pragma once
 
 #include <unfold/core/threads.hpp>
 #include <unfold/engine/blocks.hpp>
+
+#include <utility>  // std::swap
 
 namespace unfold::engine {
 
@@ -16,7 +18,7 @@ struct ContractBlocks {
   static constexpr Index widest = 2 * most_lanes<T>;
   static constexpr Index pixels = 2048 / unit;        // of a block
   static constexpr Index pitch = pixels + 64 / unit;  // of its rows, no power of two
-  static constexpr Index alone = 48;                  // pixels of an image that is a block of its own
+  static constexpr Index alone = 48;                  // pixels of an image that may be a block of its own, at least
   static constexpr Index taps = 288, rows = 256;      // of a task, at most
   static constexpr Index sums = (taps + widest) * (rows + widest);
   static constexpr Index packed = pixels * widest;
@@ -113,11 +115,13 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
               const Axis& w, const Strided<T>& dw, T alpha, bool overwrite) {
   using B = ContractBlocks<T>;
   const Kernels<T>& k = kernels<T>();
-  // Under a single tap the pixels of an image may be one line of x: then a block is of one image, or a part.
-  const Index P = h.outputs * w.outputs;
-  const bool in_place = h.taps * w.taps == 1 && lies_laid_out(x, h, w) && x.h == w.outputs && dy.h == w.outputs;
-  const PixelBlocks pixels(N, h.outputs, w.outputs, in_place && B::alone <= P && P < B::pixels ? P : B::pixels);
-  const bool one_line = in_place && pixels.images == 1;
+  // Under a single tap the pixels of an image may be one line of x: then images that are not too small are blocks of
+  // their own. The strides have no say in how sums are cut.
+  const Index image_pixels = h.outputs * w.outputs;
+  const bool one_tap = h.taps * w.taps == 1 && h.stride * w.stride == 1 && h.inside() && w.inside();
+  const bool alone = one_tap && B::alone <= image_pixels && image_pixels < B::pixels;
+  const PixelBlocks pixels(N, h.outputs, w.outputs, alone ? image_pixels : B::pixels);
+  const bool one_line = one_tap && x.w == 1 && x.h == w.outputs && pixels.images == 1;
   const TapBlocks blocks(h, w, pixels, C, equal_part(C * h.taps * w.taps, B::taps), B::copy);
   // Where the taps are one task, the filters are two at least.
   const Index pair = 2 * k.lanes, most = blocks.count() == 1 ? std::max(pair, parts_of(M, 2)) : B::rows;

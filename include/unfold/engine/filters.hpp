@@ -23,6 +23,11 @@ struct Taps {
   Index count() const { return channels * of_channel(); }
 };
 
+/// The offsets of rows that stand `row` apart, as those of packed filters, and gather_ahead more entries.
+inline void packed_offsets(Index depth, Index row, Index* to) {
+  for (Index d = 0; d < depth + gather_ahead; ++d) to[d] = std::min(d, depth - 1) * row;
+}
+
 /// packed[tap * row + i] = alpha * the filter m + i under the tap, for i < rows; 0 for rows <= i < row.
 /// The taps run over channels, kernel rows, kernel columns.
 template <class T>
@@ -39,13 +44,13 @@ void pack_filters(const Kernels<T>& k, const Filters<const T>& a, Index m, Index
     constexpr Index line = 64 / static_cast<Index>(sizeof(T));
     const Index ahead = a.m == each ? rows * each : 0;  // of the next channel, where no hardware prefetcher looks
     for (Index c = 0; c < taps.channels; ++c) {
-      for (Index i = 0; i < ahead; i += line) __builtin_prefetch(first + (c + 1) * a.c + i);
+      for (Index i = 0; i < ahead && c + 1 < taps.channels; i += line) __builtin_prefetch(first + (c + 1) * a.c + i);
       k.transpose(first + c * a.c, a.m, rows, each, packed + c * each * row, row);
     }
   } else if (each == 1 && a.m == 1) {
     constexpr Index some = 64;
     Index offsets[some + gather_ahead];
-    for (Index i = 0; i < some + gather_ahead; ++i) offsets[i] = std::min(i, some - 1) * a.c;
+    packed_offsets(some, a.c, offsets);
     const Run whole{0, 0, rows};
     for (Index d = 0; d < depth; d += some) {
       k.gather(first + d * a.c, offsets, std::min(some, depth - d), &whole, 1, packed + d * row, row, true);
@@ -68,11 +73,6 @@ void pack_filters(const Kernels<T>& k, const Filters<const T>& a, Index m, Index
   if (alpha != T(1)) {
     for (Index i = 0; i < depth * row; ++i) packed[i] *= alpha;
   }
-}
-
-/// The offsets of the taps of filters packed `row` apart, and gather_ahead more entries.
-inline void packed_offsets(Index depth, Index row, Index* to) {
-  for (Index d = 0; d < depth + gather_ahead; ++d) to[d] = std::min(d, depth - 1) * row;
 }
 
 /// packed[d * row + r] = the filter of dx's channel and tap `tap + r` at dy's channel begin + d, for r < row. The taps

@@ -275,11 +275,13 @@ void convolve_and_spread(const Filters<const T>& a, Index M, const Batch<const T
   const Index task_rows = rows_of_task(M, pixels.count(), B::rows);
 
   detail::share_tasks(pixels.count() * parts_of(M, task_rows), [&](detail::Tasks& tasks) {
+    Index number = 0;
+    if (!tasks.take(number)) return;
     detail::Workspace workspace;
     PixelLanesTask<T> task(k, taps.count() == 1 && spread == nullptr, overwrite, spread, workspace);
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
     Index offsets[B::depth + gather_ahead];
-    for (Index number = 0; tasks.take(number);) {
+    do {
       const PixelBlock block = pixels[number % pixels.count()];
       const Index m = number / pixels.count() * task_rows;
       const bool packed = task.turn_to(block, m, std::min(task_rows, M - m), y) && taps.count() == 1;
@@ -294,7 +296,7 @@ void convolve_and_spread(const Filters<const T>& a, Index M, const Batch<const T
         });
       }
       if (!task.one_block) task.store_all();
-    }
+    } while (tasks.take(number));
   });
 }
 

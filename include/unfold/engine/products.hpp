@@ -4,7 +4,7 @@
 //   forward           y  (+)= a * im2col(x)           a [M, K], y [M, P]
 //   weight_gradient   dw (+)= dy * im2col(x)^T        dy [M, P], dw [M, K]
 //   input_gradient    dx (+)= col2im(a * dy)          a [K, M], dy [M, P]
-// Blocks and tasks depend on the geometry alone; every element's sum runs in one fixed order.
+// Every element's sum runs in an order that the geometry alone fixes.
 #pragma once
 
 #include <unfold/core/geometry.hpp>
@@ -29,17 +29,20 @@ struct Patches {
   Axis width() const { return {g.OW, g.IW, g.SW, g.KW, -g.PL, g.DW}; }
 };
 
-/// The axes of a convolution of patches to y, or back. A single tap that reads every pixel sees an image as one row,
-/// where neither tensor has gaps between its rows.
+/// The axes of a convolution of patches to y, or back, that sums over so many channels. A single tap that reads every
+/// pixel sees an image as one row, where neither tensor has gaps between its rows: but only if all channels are summed
+/// in one block, whatever its pixels are, so that strides have no say in the order of a sum.
 template <class T, class U>
 struct Axes {
   Axis h, w;
 
-  Axes(const Patches<T>& x, const Batch<U>& y) : h(x.height()), w(x.width()) {
+  Axes(const Patches<T>& x, const Batch<U>& y, Index channels) : h(x.height()), w(x.width()) {
+    using B = FewChannelsBlocks<U>;
     const auto reads_all = [](const Axis& a) {
       return a.taps == 1 && a.stride == 1 && a.inside() && a.outputs == a.source;
     };
-    if (reads_all(h) && reads_all(w) && x.x.w == 1 && y.w == 1 && x.x.h == w.source && y.h == w.outputs) {
+    if (channels <= B::copy / B::pixels && reads_all(h) && reads_all(w) && x.x.w == 1 && y.w == 1 &&
+        x.x.h == w.source && y.h == w.outputs) {
       w.source = w.outputs = h.outputs * w.outputs;
       h.source = h.outputs = 1;
     }
@@ -95,7 +98,7 @@ void forward(const Strided<const T>& a, Index M, const Patches<const T>& x, cons
     return convolve_in_group_lanes(filters, M * a.row, x.groups, M, x.x, g.N, x.channels(), {x.height(), false},
                                    {x.width(), false}, y, alpha, overwrite);
   }
-  const Axes axes(x, y);
+  const Axes axes(x, y, x.channels());
   if (a.col == 1 && has_few_pixels<T>(M, g.K(), g.OH * g.OW)) {
     return convolve_few_pixels(a.data, a.row, M, x.x, g.N, x.channels(), axes.h, axes.w, y, alpha, overwrite);
   }
@@ -152,7 +155,7 @@ template <FloatOrDouble T>
 void input_gradient(const Strided<const T>& a, const Batch<const T>& dy, Index M, const Patches<T>& dx,
                     bool overwrite) {
   const Conv2DGeometry& g = dx.g;
-  const Axes axes(dx, dy);
+  const Axes axes(dx, dy, M);
   const Axis &h = axes.h, &w = axes.w;
   const Filters<const T> filters{a.data, g.KH * g.KW * a.row, a.col, g.KW * a.row, a.row};
   if (dx.groups > 1) {

@@ -208,7 +208,7 @@ struct Pad {
   using Function = void (*)(const T* plane, Index next, Index plane_row, Index plane_column, Padded rows,
                             Padded columns, T* copy);
 
-  /// The plane that is copied next is `next` elements further: its rows are asked for meanwhile.
+  /// The plane that is copied next is `next` elements further: its rows are asked for meanwhile, unless all is one.
   template <int VectorBytes>
   [[gnu::always_inline]] static void body(const T* plane, Index next, Index plane_row, Index plane_column, Padded rows,
                                           Padded columns, T* copy) {
@@ -216,7 +216,8 @@ struct Pad {
     const Index top = rows.low(), bottom = rows.high(), low = columns.low(), high = columns.high();
     const Index step = columns.step * plane_column, count = columns.count;
     clear_row<T, VectorBytes>(copy, top * count + (top < bottom ? low : 0));
-    if (low == 0 && high == count && step == 1 && rows.step == 1 && plane_row == count) {  // rows without gaps are one
+    const bool all = low == 0 && high == count && step == 1 && rows.step == 1 && plane_row == count;
+    if (all && top < bottom) {  // rows without gaps are one
       const T* const from = plane + (rows.first + top) * plane_row + columns.first;
       move_row<T, VectorBytes>(from, copy + top * count, (bottom - top) * count, true);
     } else {

@@ -182,17 +182,11 @@ Laid<const T> lay_out_copy(const Kernels<T>& k, const Batch<const T>& x, Index i
   return laid_at<const T>(copy, images, h, w);
 }
 
-/// Whether the source lies as a copy of it would.
-template <class T>
-bool lies_laid_out(const Batch<const T>& x, const Axis& h, const Axis& w) {
-  return h.inside() && w.inside() && h.stride == 1 && w.stride == 1 && x.w == 1;
-}
-
 /// The same, where the source does not lie so already: it is used where it is then.
 template <class T>
 Laid<const T> lay_out(const Kernels<T>& k, const Batch<const T>& x, Index images, Index channels, const Axis& h,
                       const Axis& w, T* copy) {
-  if (lies_laid_out(x, h, w)) {
+  if (h.inside() && w.inside() && h.stride == 1 && w.stride == 1 && x.w == 1) {
     return {x.data + h.lowest() * x.h + w.lowest(), x.c, x.n, x.h, 0, 0, h, w, false};
   }
   return lay_out_copy(k, x, images, channels, h, w, copy);

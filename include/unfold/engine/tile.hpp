@@ -180,7 +180,7 @@ constexpr PanelTileFunction<T> panel_tile_of() {
 
 template <class T, class Set>
 constexpr TileSet<T> tile_set_of() {
-  // Rows of an image are 1 to 14 pixels or parts of so many; other heights serve what is left over.
+  // Rows of an image are 1 to 14 pixels, of two images 28, or parts of so many; other heights serve what is left over.
   if constexpr (Set::registers == 32) {
     return {{tiles_of<T, Set, 1, 1, 2, 4, 8, 10, 12, 14, 16, 20, 28>(),
              tiles_of<T, Set, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>()},
