@@ -246,7 +246,8 @@ inline void run_tasks(Index count, const Work& f) {
   if (count > 1 && !inside_task()) pool = ThreadSetting::instance().pool();
   if (!pool) {
     Tasks tasks(count);
-    return f(tasks);
+    f(tasks);
+    return;
   }
   Job job(count, f);
   pool->run(job, std::min(count - 1, pool->size()));

@@ -261,7 +261,7 @@ void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<c
     if (!tasks.take(number)) return;
     detail::Workspace workspace;
     ChannelLanesTask<T> task(k, a, alpha, kept, workspace);
-    do {
+    for (bool left = true; left; left = tasks.take(number)) {
       const PixelBlock block = pixels[number % pixels.count()];
       const Index m = number / pixels.count() * task_rows;
       const bool pack = task.turn_to(m, std::min(task_rows, M - m));
@@ -272,7 +272,7 @@ void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<c
         task.add_taps(block, seen, laid, pack, t == 0, t + 1 == taps.count(),
                       y.from(block.image, m, block.row, block.column), overwrite);
       }
-    } while (tasks.take(number));
+    }
   });
 }
 

@@ -108,6 +108,19 @@ void store_sums(const Kernels<T>& k, T* sums, Index sums_row, Index rows, const 
   }
 }
 
+/// The same of sums [taps, sums_row], whose columns are the rows m, by way of `turned` [rows, taps] where dw must be
+/// added to, or its taps do not stand in one run.
+template <class T>
+void store_turned(const Kernels<T>& k, const T* sums, Index sums_row, Index rows, T* turned, const Run* runs,
+                  Index used, const Strided<T>& dw, T alpha, bool overwrite) {
+  const Index taps = runs[used - 1].at + runs[used - 1].count;
+  if (overwrite && alpha == T(1) && dw.col == 1 && used == 1) {
+    return k.transpose(sums, sums_row, taps, rows, dw.data + runs[0].from, dw.row);
+  }
+  k.transpose(sums, sums_row, taps, rows, turned, taps);
+  store_sums(k, turned, taps, rows, runs, used, dw, alpha, overwrite);
+}
+
 /// dw(m, k) = or += alpha * sum over pixels of dy(m, pixel) * x(k, pixel), k running over channels and taps.
 /// dy is a batch of M channels of h.outputs x w.outputs pixels, x has C channels.
 template <FloatOrDouble T>
@@ -170,16 +183,9 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
     const Index used = tap_runs(all, h, w, runs);
     if (pixels.count() == 0) std::fill_n(sums, panels * in_rows * width, T(0));
     if (!taps_in_lanes) {
-      const bool at_once = overwrite && alpha == T(1) && dw.col == 1 && used == 1;
       for (Index j = 0; j < panels; ++j) {
-        const Index n = used_lanes(j);
-        const Strided<T> to = dw.from(m + j * width, 0);
-        if (at_once) {
-          k.transpose(sums + j * taps * width, wide(j), taps, n, to.data + runs[0].from, to.row);
-        } else {
-          k.transpose(sums + j * taps * width, wide(j), taps, n, turned, taps);
-          store_sums(k, turned, taps, n, runs, used, to, alpha, overwrite);
-        }
+        store_turned(k, sums + j * taps * width, wide(j), used_lanes(j), turned, runs, used, dw.from(m + j * width, 0),
+                     alpha, overwrite);
       }
     } else {
       T* const row = turned;

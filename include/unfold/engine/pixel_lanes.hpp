@@ -281,7 +281,7 @@ void convolve_and_spread(const Filters<const T>& a, Index M, const Batch<const T
     PixelLanesTask<T> task(k, taps.count() == 1 && spread == nullptr, overwrite, spread, workspace);
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
     Index offsets[B::depth + gather_ahead];
-    do {
+    for (bool left = true; left; left = tasks.take(number)) {
       const PixelBlock block = pixels[number % pixels.count()];
       const Index m = number / pixels.count() * task_rows;
       const bool packed = task.turn_to(block, m, std::min(task_rows, M - m), y) && taps.count() == 1;
@@ -296,7 +296,7 @@ void convolve_and_spread(const Filters<const T>& a, Index M, const Batch<const T
         });
       }
       if (!task.one_block) task.store_all();
-    } while (tasks.take(number));
+    }
   });
 }
 
