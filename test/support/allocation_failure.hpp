@@ -20,8 +20,8 @@ template <class Prepare, class Act, class Judge>
 std::ptrdiff_t for_each_failing_allocation(int threads, const Prepare& prepare, const Act& act, const Judge& judge) {
   const int before = unfold::threads();
   std::ptrdiff_t k = 0;
-  bool happened = false;
-  do {
+  bool happened = true;
+  while (happened) {
     ++k;
     set_threads(1);  // ends the pool
     set_threads(threads);
@@ -43,7 +43,7 @@ std::ptrdiff_t for_each_failing_allocation(int threads, const Prepare& prepare, 
       judge(subject, thrown);
     }).join();
     REQUIRE(k < 100000);
-  } while (happened);
+  }
   set_threads(before);
   return k - 1;
 }

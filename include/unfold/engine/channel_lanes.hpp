@@ -207,11 +207,11 @@ struct ChannelLanesTask {
         copy(workspace.take<T>(B::copy + 2 * B::widest)),
         part(workspace.take<T>(B::b)) {}
 
-  /// Goes on with these filters; whether they must be packed, not being those of before.
+  /// Goes on with these filters; whether they are those of before.
   bool turn_to(Index m, Index count) {
-    const bool packed = kept && m == m_begin && count == rows;
+    const bool same = m == m_begin && count == rows;
     m_begin = m, rows = count;
-    return !packed;
+    return same;
   }
 
   /// Adds the taps of a block to its sums, or starts them; the last ones go to `out`.
@@ -242,8 +242,8 @@ struct ChannelLanesTask {
   }
 };
 
-/// `convolve_in_pixel_lanes`, channels in the lanes. Filters that fit the workspace stay packed
-/// in a thread while its tasks have the same.
+/// `convolve_in_pixel_lanes`, channels in the lanes. Filters that fit the workspace stay packed in a
+/// thread while its tasks have the same.
 template <FloatOrDouble T>
 void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C,
                                const Axis& h, const Axis& w, const Batch<T>& y, T alpha, bool overwrite) {
@@ -264,7 +264,7 @@ void convolve_in_channel_lanes(const Filters<const T>& a, Index M, const Batch<c
     for (bool left = true; left; left = tasks.take(number)) {
       const PixelBlock block = pixels[number % pixels.count()];
       const Index m = number / pixels.count() * task_rows;
-      const bool pack = task.turn_to(m, std::min(task_rows, M - m));
+      const bool pack = !task.turn_to(m, std::min(task_rows, M - m)) || !task.kept;
       for (Index t = 0; t < taps.count(); ++t) {
         const Taps seen = seen_from(block, taps[t]);
         const Laid<const T> laid =
