@@ -15,10 +15,11 @@ struct FewChannelsBlocks {
   static constexpr Index depth = 256;            // taps of a block
   static constexpr Index pixels = 16384 / unit;  // of a block: rows of one image
   static constexpr Index copy = (Index{1} << 20) / unit;
-  static constexpr Index sums_taps = 128;  // of a block of the weight gradient
-  static constexpr Index dy_rows = 4;      // of a tile of the weight gradient
-  static_assert((3 * copy + 8 * widest + depth * 4 + dy_rows * (sums_taps + 16) * widest) * unit + 4096 <=
-                    workspace_bytes,
+  static constexpr Index sums_taps = 128;       // of a block of the weight gradient
+  static constexpr Index dy_rows = 4;           // of a tile of the weight gradient
+  static constexpr Index rows = most_lanes<T>;  // of one of its tasks, at most
+  static constexpr Index small = 8192;          // elements of im2col, of which it makes a single task
+  static_assert((3 * copy + 8 * widest + depth * 4 + rows * (sums_taps + 16) * widest) * unit + 4096 <= workspace_bytes,
                 "the blocks fit the workspace");
 };
 
@@ -77,6 +78,18 @@ void convolve_few_rows(const Filters<const T>& a, Index M, const Batch<const T>&
   });
 }
 
+/// row[i] = the sum of the lanes of sums[i], for n vectors, and some more elements up to a vector's end; `turned` has
+/// room for as many vectors.
+template <class T>
+void add_lanes(const Kernels<T>& k, const T* sums, Index n, T* turned, T* row) {
+  const Index L = k.lanes, pitch = parts_of(n, L) * L;
+  T ones[most_lanes<T>];
+  Index lanes[most_lanes<T>];
+  for (Index l = 0; l < L; ++l) ones[l] = T(1), lanes[l] = l * pitch;
+  k.transpose(sums, L, n, L, turned, pitch);
+  k.few_rows[0](L, ones, turned, lanes, n, 1, 0, row, 0, 0, true, false);
+}
+
 /// `contract` by dot products along the rows of the image, for few filters or few taps. What stands beside a row of x
 /// is multiplied by zeros.
 template <FloatOrDouble T>
@@ -87,17 +100,19 @@ void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, In
   const Index L = k.lanes;
   const PixelBlocks pixels(1, h.outputs, w.outputs, B::pixels);
   const TapBlocks blocks(h, w, pixels, C, B::sums_taps, B::copy / 2);  // so that the rows of dy fit `d`, as wide as x's
-  const Index task_rows = M == 1 ? 1 : B::dy_rows, tile_taps = M == 1 ? k.taps_of_one : k.taps_of_four;
+  const Index tile_rows = M == 1 ? 1 : B::dy_rows, tile_taps = M == 1 ? k.taps_of_one : k.taps_of_four;
   const DotsFunction<T> dots = M == 1 ? k.dots_one : k.dots_four;
-  const Index row_tasks = parts_of(M, task_rows);
+  // Tiles share what is laid out of x where that is not much less work than their sums.
+  const bool small = M <= B::rows && N * h.outputs * w.outputs * C * h.taps * w.taps <= B::small;
+  const Index task_rows = small ? parts_of(M, tile_rows) * tile_rows : tile_rows, row_tasks = parts_of(M, task_rows);
   detail::parallel_for(row_tasks * blocks.count(), [&](Index task) {
     const Index m = task % row_tasks * task_rows, rows = std::min(task_rows, M - m);
     const Taps all = blocks[task / row_tasks];
     const Index taps = all.count(), padded_taps = parts_of(taps, tile_taps) * tile_taps, sums_row = padded_taps * L;
     detail::Workspace workspace;
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
-    T* const d = workspace.take<T>(B::dy_rows * (B::copy / 2 + B::widest));           // [dy_rows, d_row]
-    T* const sums = workspace.take<T>(B::dy_rows * (B::sums_taps + 16) * B::widest);  // [rows, taps, L]
+    T* const d = workspace.take<T>(B::dy_rows * (B::copy / 2 + B::widest));        // [tile_rows, d_row]
+    T* const sums = workspace.take<T>(B::rows * (B::sums_taps + 16) * B::widest);  // [rows, padded_taps, L]
     Index offsets[B::sums_taps + 16 + gather_ahead];
     bool first = true;
     for (Index n = 0; n < N; ++n) {
@@ -110,31 +125,29 @@ void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, In
         laid.offsets(seen.channels, offsets);
         std::fill_n(offsets + taps, padded_taps - taps, offsets[0]);
         const Index flat = (block.rows - 1) * laid.row + block.columns, d_row = block.rows * laid.row + B::widest;
-        for (Index r = 0; r < task_rows; ++r) {
-          if (r >= rows) {
-            std::fill_n(d + r * d_row, d_row, T(0));
-            continue;
+        for (Index r = 0; r < rows; r += tile_rows) {
+          for (Index i = 0; i < tile_rows; ++i) {
+            if (r + i >= rows) {
+              std::fill_n(d + i * d_row, d_row, T(0));
+              continue;
+            }
+            const Batch<const T> in = dy.from(n, m + r + i, block.row, block.column);
+            k.pad(in.data, in.c, in.h, in.w, {block.rows, 0, 1, block.rows}, {block.columns, 0, 1, laid.row},
+                  d + i * d_row);
+            std::fill_n(d + i * d_row + flat, L, T(0));
           }
-          const Batch<const T> in = dy.from(n, m + r, block.row, block.column);
-          k.pad(in.data, in.c, in.h, in.w, {block.rows, 0, 1, block.rows}, {block.columns, 0, 1, laid.row},
-                d + r * d_row);
-          std::fill_n(d + r * d_row + flat, L, T(0));
-        }
-        for (Index t = 0; t < taps; t += tile_taps) {
-          dots(flat, d, d_row, laid.data, offsets + t, sums + t * L, sums_row, first);
+          for (Index t = 0; t < taps; t += tile_taps) {
+            dots(flat, d, d_row, laid.data, offsets + t, sums + r * sums_row + t * L, sums_row, first);
+          }
         }
       }
     }
+    if (first) std::fill_n(sums, rows * sums_row, T(0));
+    T* const whole = copy;  // [rows, padded_taps]
+    add_lanes(k, sums, rows * padded_taps, d, whole);
     Run runs[B::sums_taps];
-    T row[B::sums_taps];
     const Index used = tap_runs(all, h, w, runs);
-    for (Index r = 0; r < rows; ++r) {
-      for (Index t = 0; t < taps; ++t) {
-        row[t] = T(0);
-        for (Index l = 0; l < L && !first; ++l) row[t] += sums[r * sums_row + t * L + l];
-      }
-      store_sums(k, row, taps, 1, runs, used, dw.from(m + r, 0), alpha, overwrite);
-    }
+    store_sums(k, whole, padded_taps, rows, runs, used, dw.from(m, 0), alpha, overwrite);
   });
 }
 

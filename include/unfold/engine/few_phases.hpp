@@ -75,8 +75,9 @@ void gradient_few_rows(const Filters<const T>& a, Index C, const Batch<const T>&
           lay_out_copy(k, dy.from(image, m, 0, 0), 1, channels, blocks.h.part(block.row, block.rows, 0, blocks.h.taps),
                        blocks.w.part(block.column, block.columns, 0, blocks.w.taps), copy);
       for (Index i = 0; i < h.stride; ++i) {
+        const Axis of_rows = phases_h.part(i, row, row + rows);
         for (Index j = 0; j < w.stride; ++j) {
-          const Taps phase{phases_h.part(i, row, row + rows), phases_w.part(j, column, column + columns), m, channels};
+          const Taps phase{of_rows, phases_w.part(j, column, column + columns), m, channels};
           T* const c = sums + (i * C * w.stride + j) * blocks.sums;
           const Index c_row = w.stride * blocks.sums;
           if (phase.count() == 0) {
@@ -91,8 +92,9 @@ void gradient_few_rows(const Filters<const T>& a, Index C, const Batch<const T>&
       }
     }
     for (Index r = 0; r < rows; ++r) {
+      const T* const of_row = sums + r % h.stride * C * w.stride * blocks.sums + r / h.stride * blocks.line;
       for (Index c = 0; c < C; ++c) {
-        const T* const from = sums + (r % h.stride * C + c) * w.stride * blocks.sums + r / h.stride * blocks.line;
+        const T* const from = of_row + c * w.stride * blocks.sums;
         k.interleave(from, blocks.sums, w.stride, dx.from(image, c, row + r, column).data, columns, overwrite);
       }
     }

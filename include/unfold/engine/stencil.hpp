@@ -121,15 +121,16 @@ struct Laid {
   Axis h, w;
   bool copied;  // with room for a vector's end past any run
 
-  Index offset(Index i, Index j) const {
-    const Index dh = h.distance(i), dw = w.distance(j);
-    return h.phase_of(i) * row_phase + dh / h.stride * row + w.phase_of(j) * column_phase + dw / w.stride;
-  }
+  Index row_offset(Index i) const { return h.phase_of(i) * row_phase + h.distance(i) / h.stride * row; }
+  Index column_offset(Index j) const { return w.phase_of(j) * column_phase + w.distance(j) / w.stride; }
+  Index offset(Index i, Index j) const { return row_offset(i) + column_offset(j); }
   /// The offsets of all taps of the channels, in order, and the last one gather_ahead times more.
   void offsets(Index channels, Index* to) const {
     const Index each = h.taps * w.taps, all = channels * each;
-    for (Index i = 0; i < h.taps; ++i) {
-      for (Index j = 0; j < w.taps; ++j) to[i * w.taps + j] = offset(i, j);
+    for (Index j = 0; j < w.taps; ++j) to[j] = column_offset(j);
+    for (Index i = h.taps; i-- > 0;) {  // the first row last
+      const Index of_row = row_offset(i);
+      for (Index j = 0; j < w.taps; ++j) to[i * w.taps + j] = of_row + to[j];
     }
     for (Index k = each; k < all; ++k) to[k] = to[k - each] + channel;
     std::fill_n(to + all, gather_ahead, to[all - 1]);
