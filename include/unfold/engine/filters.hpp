@@ -23,6 +23,25 @@ struct Taps {
   Index count() const { return channels * of_channel(); }
 };
 
+/// Whether the taps of a channel stand one after another in a filter.
+template <class T>
+bool in_order(const Filters<const T>& a, const Taps& taps) {
+  const Axis &h = taps.h, &w = taps.w;
+  return w.kernel_step == 1 && h.kernel_step == 1 && a.kw == 1 && (h.taps == 1 || a.kh == w.taps);
+}
+
+/// A block of taps of the filters from m on as a matrix [filters, taps] where they lie, if it is one whose rows or
+/// columns are contiguous; else data is nullptr.
+template <class T>
+Strided<const T> in_place(const Filters<const T>& a, Index m, const Taps& taps) {
+  const Index each = taps.of_channel();
+  const T* const first =
+      a.data + m * a.m + taps.channel * a.c + taps.h.kernel_first * a.kh + taps.w.kernel_first * a.kw;
+  if (in_order(a, taps) && a.c == each) return {first, a.m, 1};
+  if (each == 1 && a.m == 1) return {first, 1, a.c};
+  return {nullptr, 0, 0};
+}
+
 /// The offsets of rows that stand `row` apart, as those of packed filters, and gather_ahead more entries.
 inline void packed_offsets(Index depth, Index row, Index* to) {
   for (Index d = 0; d < depth + gather_ahead; ++d) to[d] = std::min(d, depth - 1) * row;
@@ -37,17 +56,17 @@ void pack_filters(const Kernels<T>& k, const Filters<const T>& a, Index m, Index
   const Index each = taps.of_channel(), depth = taps.count();
   const T* const first = a.data + m * a.m + taps.channel * a.c + h.kernel_first * a.kh + w.kernel_first * a.kw;
   if (rows < row) std::fill_n(packed, depth * row, T(0));
-  const bool in_order = w.kernel_step == 1 && h.kernel_step == 1 && a.kw == 1 && (h.taps == 1 || a.kh == w.taps);
-  if (in_order && a.c == each) {
+  const Strided<const T> place = in_place(a, m, taps);
+  if (place.data != nullptr && place.col == 1) {
     k.transpose(first, a.m, rows, depth, packed, row);
-  } else if (in_order && each > 1) {
+  } else if (place.data == nullptr && in_order(a, taps)) {
     constexpr Index line = 64 / static_cast<Index>(sizeof(T));
     const Index ahead = a.m == each ? rows * each : 0;  // of the next channel, where no hardware prefetcher looks
     for (Index c = 0; c < taps.channels; ++c) {
       for (Index i = 0; i < ahead && c + 1 < taps.channels; i += line) __builtin_prefetch(first + (c + 1) * a.c + i);
       k.transpose(first + c * a.c, a.m, rows, each, packed + c * each * row, row);
     }
-  } else if (each == 1 && a.m == 1) {
+  } else if (place.data != nullptr) {
     constexpr Index some = 64;
     Index offsets[some + gather_ahead];
     packed_offsets(some, a.c, offsets);

@@ -39,8 +39,8 @@ constexpr Kernels<T> kernels_of() {
   k.gather = Set::template run<Gather<T>, const T*, const Index*, Index, const Run*, Index, T*, Index, bool>;
   k.scatter = Set::template run<Scatter<T>, const T*, Index, const Index*, Index, const Run*, Index, T*, bool>;
   k.transpose = Set::template run<Transpose<T>, const T*, Index, Index, Index, T*, Index>;
-  k.pad = Set::template run<Pad<T>, const T*, Index, Index, Index, Padded, Padded, T*>;
-  k.add_padded = Set::template run<AddPadded<T>, const T*, Padded, Padded, T*, Index, Index>;
+  k.pad = Set::template run<Pad<T>, const T*, Index, Index, Index, const Padded&, const Padded&, T*>;
+  k.add_padded = Set::template run<AddPadded<T>, const T*, const Padded&, const Padded&, T*, Index, Index>;
   k.interleave = Set::template run<Interleave<T>, const T*, Index, Index, T*, Index, bool>;
   const auto few_rows = [&]<int Rows, int Vectors>() {
     k.few_rows[Rows - 1] = Set::template run<FewRows<T, Rows, Vectors>, Index, const T*, const T*, const Index*, Index,

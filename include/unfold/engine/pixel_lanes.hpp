@@ -16,6 +16,7 @@ struct PixelLanesBlocks {
   static constexpr Index long_sum = 128, many_rows = 56;
   static constexpr Index pixels = 2048 / unit;  // of a block
   static constexpr Index rows = 2048 / unit;    // filters of a task
+  static constexpr Index few_panels = 4;        // with less pixels, filters are read where they lie
   static constexpr Index widest = 2 * most_lanes<T>;
   static constexpr Index panels = parts_of(pixels, Index{2} * 16 / unit);  // of a block, at most
   static constexpr Index a = depth * (rows + Tiles<T>::most_rows);
@@ -107,7 +108,9 @@ struct PixelLanesTask {
   PixelPanels panels{};
   Index m_begin = 0, rows = 0;
   Batch<T> out{};
-  Index row_of_a[B::depth + gather_ahead], row_offsets[B::rows], direct[B::panels];
+  Strided<const T> placed{};  // the filters where they lie, [rows, depth]; nullptr: they are in packed_a
+  Index of_a[std::max(B::depth + gather_ahead, B::rows)];  // of the taps of a filter, or of placed filters
+  Index row_offsets[B::rows], direct[B::panels];
   Run runs[B::pixels + B::widest];
 
   PixelLanesTask(const Kernels<T>& kernels, bool at_once, bool overwritten, const Spread* spreading,
@@ -191,6 +194,18 @@ struct PixelLanesTask {
     }
   }
 
+  /// The rows of a tile of the filters.
+  Index height() const {
+    return placed.data != nullptr && placed.col == 1 ? k.line_tiles.of_vectors[1].rows : tiles().rows;
+  }
+
+  /// `of_a` for so many taps.
+  void find_filters(Index depth) {
+    if (placed.data == nullptr) return packed_offsets(depth, height(), of_a);
+    if (placed.col != 1) return packed_offsets(depth, placed.col, of_a);
+    for (Index r = 0; r < rows; ++r) of_a[r] = r * placed.row;
+  }
+
   /// The rows [r, r + n) of a panel. With a tile of rows comes what else is to be done: the panel is packed from
   /// `source`, or what is read soon is asked for there, at the offsets of a part of the depth.
   void multiply(Index j, Index r, Index n, Index depth, PanelTileFunction<T> panel_tile, const T* source,
@@ -199,10 +214,15 @@ struct PixelLanesTask {
     T* const to = direct[j] < 0 ? c + j * rows * panels.whole() + r * wide : out.data + row_offsets[r] + direct[j];
     const bool start = direct[j] < 0 ? first : overwrite;
     const T* const of_rows = packed_a + r * depth;
-    if (panel_tile != nullptr) {
+    const Index vectors = wide / k.lanes;
+    if (placed.data != nullptr && placed.col == 1) {
+      k.line_tiles.of_vectors[vectors - 1].run(n, Lines::one(depth), placed.data, of_a + r, panel, to, to_row, start);
+    } else if (placed.data != nullptr) {
+      k.tiles.of_vectors[vectors - 1].run(n, depth, placed.data + r, of_a, panel, to, to_row, start);
+    } else if (panel_tile != nullptr) {
       panel_tile(depth, of_rows, source, offsets, slower, panel, to, to_row, start);
     } else {
-      k.tiles.of_vectors[wide / k.lanes - 1].run(n, depth, of_rows, row_of_a, panel, to, to_row, start);
+      k.tiles.of_vectors[vectors - 1].run(n, depth, of_rows, of_a, panel, to, to_row, start);
     }
     if (one_block && direct[j] < 0) store(j, r, n);
   }
@@ -233,28 +253,28 @@ struct PixelLanesTask {
   template <class PackRows>
   void add_taps(const Laid<const T>& laid, const Index* offsets, Index depth, const T* next, bool first,
                 const PackRows& pack_rows) {
-    const Index height = tiles().rows, width = panels.whole(), count = panels.count();
-    if (first) packed_offsets(depth, height, row_of_a);  // the first block is the deepest
+    const Index height = this->height(), width = panels.whole(), count = panels.count();
+    find_filters(depth);
     const Soon soon(depth, parts_of(rows, height));
     const Index at_once = depth < B::long_sum || rows < B::many_rows ? count : 1;
     for (Index begin = 0; begin < count; begin += at_once) {
       const Index end = std::min(count, begin + at_once);
       const bool one_run = panels.runs(begin, laid.image, laid.row, 1, runs) == 1 && panels.pixels(begin) == width;
-      const bool packing = at_once == 1 && one_run && rows >= height;
+      const bool packing = placed.data == nullptr && at_once == 1 && one_run && rows >= height;
       const T* const source = laid.data + runs[0].from;
       if (!packing) pack_panels(k, laid, offsets, depth, panels, begin, end, runs, b);
       for (Index r = 0; r < rows; r += height) {
         const Index n = std::min(height, rows - r);
-        if (begin == 0) pack_rows(r, n, packed_a + r * depth);
+        if (begin == 0 && placed.data == nullptr) pack_rows(r, n, packed_a + r * depth);
         for (Index j = begin; j < end; ++j) {
           T* const panel = b + (j - begin) * depth * width;
           if (packing && r == 0) {
             multiply(j, r, n, depth, k.tiles.packing, source, offsets, 0, panel, first);
             continue;
           }
-          const T* at = next;
-          if (next != nullptr && at_once > 1) at += j * width;
-          if (next != nullptr && at_once == 1 && end < count) at = source + width;
+          const T* at = placed.data == nullptr ? next : nullptr;
+          if (at != nullptr && at_once > 1) at += j * width;
+          if (at != nullptr && at_once == 1 && end < count) at = source + width;
           multiply_and_ask(j, r, n, depth, at, soon, laid.channel, offsets, panel, first);
         }
       }
@@ -273,6 +293,8 @@ void convolve_and_spread(const Filters<const T>& a, Index M, const Batch<const T
   const PixelBlocks pixels(N, h.outputs, w.outputs, B::pixels);
   const TapBlocks taps(h, w, pixels, C, B::depth, B::copy);
   const Index task_rows = rows_of_task(M, pixels.count(), B::rows);
+  const bool in_few_panels =
+      pixels.images * h.outputs * w.outputs <= B::few_panels * 2 * k.lanes && pixels.count() == 1;
 
   detail::share_tasks(pixels.count() * parts_of(M, task_rows), [&](detail::Tasks& tasks) {
     Index number = 0;
@@ -290,6 +312,7 @@ void convolve_and_spread(const Filters<const T>& a, Index M, const Batch<const T
         const Laid<const T> laid =
             lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
         laid.offsets(seen.channels, offsets);
+        if (in_few_panels && alpha == T(1)) task.placed = in_place(a, m, seen);
         const T* const next = read_next(x, laid, pixels, taps, number % pixels.count(), t);
         task.add_taps(laid, offsets, seen.count(), next, t == 0, [&](Index r, Index n, T* to) {
           if (!packed) pack_filters(k, a, m + r, n, seen, alpha, to, task.tiles().rows);

@@ -140,9 +140,9 @@ template <class Vector, int... I>
   high = __builtin_shufflevector(a, b, (L / 2 + I / 2 + I % 2 * L)...);
 }
 
-/// to[i] = from[i * step]
+/// to[i] = from[i * step] for step 2 or 4, a vector of them.
 template <class T, int VectorBytes>
-[[gnu::always_inline]] inline void take_every(const T* from, Index step, T* to, Index n) {
+[[gnu::always_inline]] inline void take_vector(const T* from, Index step, T* to) {
   using Vector = typename VectorOf<T, VectorBytes>::InRegister;
   using Memory = typename VectorOf<T, VectorBytes>::InMemory;
   constexpr Index L = VectorOf<T, VectorBytes>::lanes;
@@ -151,16 +151,23 @@ template <class T, int VectorBytes>
     const Vector a = *reinterpret_cast<const Memory*>(at), b = *reinterpret_cast<const Memory*>(at + L);
     evens(a, b, evens_of_two, lanes);
   };
+  Vector taken;
+  pairs(from, taken);
+  if (step == 4) {
+    Vector rest;
+    pairs(from + 2 * L, rest);
+    evens(taken, rest, taken, lanes);
+  }
+  *reinterpret_cast<Memory*>(to) = taken;
+}
+
+/// to[i] = from[i * step]
+template <class T, int VectorBytes>
+[[gnu::always_inline]] inline void take_every(const T* from, Index step, T* to, Index n) {
+  constexpr Index L = VectorOf<T, VectorBytes>::lanes;
   Index i = 0;
   for (; (step == 2 || step == 4) && i + L < n; i += L) {  // less than: what lies behind the last may be no one's
-    Vector taken;
-    pairs(from + i * step, taken);
-    if (step == 4) {
-      Vector rest;
-      pairs(from + i * step + 2 * L, rest);
-      evens(taken, rest, taken, lanes);
-    }
-    *reinterpret_cast<Memory*>(to + i) = taken;
+    take_vector<T, VectorBytes>(from + i * step, step, to + i);
   }
   if constexpr (VectorBytes > 16) {
     take_every<T, VectorBytes / 2>(from + i * step, step, to + i, n - i);
@@ -202,49 +209,89 @@ struct Interleave {
 };
 
 /// copy[r, i] = plane[rows.first + r*rows.step, columns.first + i*columns.step], zero in the padding; whole vectors of
-/// zeros, so that the copy needs room for one past its end.
+/// zeros and of pixels, so that the copy needs room for one past its end.
 template <class T>
 struct Pad {
-  using Function = void (*)(const T* plane, Index next, Index plane_row, Index plane_column, Padded rows,
-                            Padded columns, T* copy);
+  using Function = void (*)(const T* plane, Index next, Index plane_row, Index plane_column, const Padded& rows,
+                            const Padded& columns, T* copy);
 
   /// The plane that is copied next is `next` elements further: its rows are asked for meanwhile, unless all is one.
   template <int VectorBytes>
-  [[gnu::always_inline]] static void body(const T* plane, Index next, Index plane_row, Index plane_column, Padded rows,
-                                          Padded columns, T* copy) {
+  [[gnu::always_inline]] static void body(const T* plane, Index next, Index plane_row, Index plane_column,
+                                          const Padded& rows, const Padded& columns, T* copy) {
     constexpr Index line = 64 / static_cast<Index>(sizeof(T));
     const Index top = rows.low(), bottom = rows.high(), low = columns.low(), high = columns.high();
-    const Index step = columns.step * plane_column, count = columns.count;
+    const Index step = columns.step * plane_column, count = columns.count, n = high - low;
     clear_row<T, VectorBytes>(copy, top * count + (top < bottom ? low : 0));
-    const bool all = low == 0 && high == count && step == 1 && rows.step == 1 && plane_row == count;
-    if (all && top < bottom) {  // rows without gaps are one
-      const T* const from = plane + (rows.first + top) * plane_row + columns.first;
-      move_row<T, VectorBytes>(from, copy + top * count, (bottom - top) * count, true);
+    const Index first = (rows.first + top * rows.step) * plane_row + columns.first * plane_column + low * step;
+    if (top < bottom && low == 0 && n == count && step == 1 && rows.step == 1 && plane_row == count) {
+      move_row<T, VectorBytes>(plane + first, copy + top * count, (bottom - top) * count, true);  // all rows are one
     } else {
-      for (Index r = top; r < bottom; ++r) {
-        T* const to = copy + r * count;
-        const T* const from = plane + (rows.first + r * rows.step) * plane_row + columns.first * plane_column;
-        for (Index i = low * step; i < high * step; i += line) __builtin_prefetch(from + next + i);
+      Some some{top, bottom, n, first, rows.step * plane_row, step, next, count, count - high};
+      // What is read past a row is the plane's, where there are no gaps between its rows.
+      if (n > 0 && plane_row == columns.source && plane_column == 1 && (step == 1 || step == 2 || step == 4)) {
+        whole_vectors<VectorBytes>(plane, rows.source * plane_row, copy + low, some);
+      }
+      for (; some.row < bottom; ++some.row, some.at += some.row_step) {
+        T* const to = copy + some.row * count + low;
+        const T* const from = plane + some.at;
+        for (Index i = 0; i < n * step; i += line) __builtin_prefetch(from + next + i);
         if (step == 1) {
-          move_row<T, VectorBytes>(from + low, to + low, high - low, true);
+          move_row<T, VectorBytes>(from, to, n, true);
         } else {
-          take_every<T, VectorBytes>(from + low * step, step, to + low, high - low);
+          take_every<T, VectorBytes>(from, step, to, n);
         }
-        clear_row<T, VectorBytes>(to + high, count - high + (r + 1 < bottom ? low : 0));  // and the next row's begin
+        clear_row<T, VectorBytes>(to + n, some.zeros());
       }
     }
     clear_row<T, VectorBytes>(copy + bottom * count, (rows.count - bottom) * count);
+  }
+
+ private:
+  /// The rows [row, end) of n pixels that are still to be copied, the first of which is at `at` in the plane.
+  struct Some {
+    Index row, end, n, at, row_step, step, next, count, right;
+
+    /// What is cleared after a row: its padding, and that before the next one.
+    Index zeros() const { return row + 1 < end ? count - n : right; }
+  };
+
+  /// Copies rows in whole vectors, the last half full at least, as far as they lie in a plane of `size` elements.
+  template <int VectorBytes>
+  [[gnu::always_inline]] static void whole_vectors(const T* plane, Index size, T* copy, Some& some) {
+    using Memory = typename VectorOf<T, VectorBytes>::InMemory;
+    constexpr Index L = VectorOf<T, VectorBytes>::lanes;
+    if constexpr (VectorBytes > 16) {
+      if (some.n <= L / 2) return whole_vectors<VectorBytes / 2>(plane, size, copy, some);
+    }
+    const Index n = (some.n + L - 1) / L * L;
+    T* to = copy + some.row * some.count;
+    for (; some.row < some.end && some.at + n * some.step <= size; ++some.row, to += some.count) {
+      const T* const from = plane + some.at;
+      for (Index i = 0; i < n; i += L) {
+        __builtin_prefetch(from + some.next + i * some.step);
+        if (some.step == 1) {
+          *reinterpret_cast<Memory*>(to + i) = *reinterpret_cast<const Memory*>(from + i);
+        } else {
+          __builtin_prefetch(from + some.next + (i + L) * some.step - 1);
+          take_vector<T, VectorBytes>(from + i * some.step, some.step, to + i);
+        }
+      }
+      clear_row<T, VectorBytes>(to + some.n, some.zeros());
+      some.at += some.row_step;
+    }
   }
 };
 
 /// The adjoint: adds what Pad would have copied; the copy of the padding is dropped.
 template <class T>
 struct AddPadded {
-  using Function = void (*)(const T* copy, Padded rows, Padded columns, T* plane, Index plane_row, Index plane_column);
+  using Function = void (*)(const T* copy, const Padded& rows, const Padded& columns, T* plane, Index plane_row,
+                            Index plane_column);
 
   template <int VectorBytes>
-  [[gnu::always_inline]] static void body(const T* copy, Padded rows, Padded columns, T* plane, Index plane_row,
-                                          Index plane_column) {
+  [[gnu::always_inline]] static void body(const T* copy, const Padded& rows, const Padded& columns, T* plane,
+                                          Index plane_row, Index plane_column) {
     const Index low = columns.low(), high = columns.high(), step = columns.step * plane_column;
     for (Index r = rows.low(); r < rows.high(); ++r) {
       const T* const from = copy + r * columns.count;
