@@ -30,6 +30,12 @@ struct ContractBlocks {
 /// Vector operations of a pixel with n of the factors in the lanes: what they multiply, and their transposition.
 constexpr Index lanes_cost(Index n, Index others, Index lanes) { return parts_of(n, lanes) * others + 6 * n / lanes; }
 
+/// Whether the taps of a sum over so many pixels are better off in the lanes than the filters: then it is not turned.
+constexpr bool taps_in_lanes_cost_less(Index taps, Index rows, Index pixels, Index lanes) {
+  const Index turned = 12 * taps * parts_of(rows, lanes), copied = 2 * rows * parts_of(taps, lanes);
+  return pixels * lanes_cost(taps, rows, lanes) + copied < pixels * lanes_cost(rows, taps, lanes) + turned;
+}
+
 /// Rows of contiguous pixels.
 template <class T>
 struct PixelRows {
@@ -134,7 +140,7 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
   const bool one_tap = h.taps * w.taps == 1 && h.stride * w.stride == 1 && h.inside() && w.inside();
   const bool alone = one_tap && B::alone <= image_pixels && image_pixels < B::pixels;
   const PixelBlocks pixels(N, h.outputs, w.outputs, alone ? image_pixels : B::pixels);
-  const bool one_line = one_tap && x.w == 1 && x.h == w.outputs && pixels.images == 1;
+  const bool one_line = one_tap && x.w == 1 && x.h == w.outputs;  // an image
   const TapBlocks blocks(h, w, pixels, C, equal_part(C * h.taps * w.taps, B::taps), B::copy);
   // Where the taps are one task, the filters are two at least.
   const Index pair = 2 * k.lanes, most = blocks.count() == 1 ? std::max(pair, parts_of(M, 2)) : B::rows;
@@ -145,7 +151,7 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
     const Index m = task % row_tasks * task_rows, rows = std::min(task_rows, M - m);
     const Taps all = blocks[task / row_tasks];
     const Index taps = all.count();
-    const bool taps_in_lanes = one_line && lanes_cost(taps, rows, k.lanes) < lanes_cost(rows, taps, k.lanes);
+    const bool taps_in_lanes = one_line && taps_in_lanes_cost_less(taps, rows, N * image_pixels, k.lanes);
     const Index in_lanes = taps_in_lanes ? taps : rows, in_rows = taps_in_lanes ? rows : taps;
     const Index width = 2 * k.lanes, panels = parts_of(in_lanes, width);
     // A panel's factors, and its width: two vectors, or the last one, where that is enough.
@@ -157,8 +163,11 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
     T* const turned = workspace.take<T>(B::taps * B::widest);  // [width, taps]
     T* const dy_rows = workspace.take<T>(B::rows * B::pitch);
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
-    Run runs[std::max(B::pixels, B::taps)];
+    Run runs[B::pixels], runs_of_taps[B::taps];
     Index offsets[B::taps + gather_ahead];
+    const Index used = tap_runs(all, h, w, runs_of_taps);
+    // Sums of taps in the lanes are made where they belong, if nothing is there.
+    const bool whole = taps_in_lanes && overwrite && alpha == T(1) && dw.col == 1 && used == 1 && taps % k.lanes == 0;
     for (Index p = 0; p < pixels.count(); ++p) {
       const PixelBlock block = pixels[p];
       const Taps seen = seen_from(block, all);
@@ -173,19 +182,23 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
         lines = Lines::one(block.pixels());
         for (Index r = 0; r < rows; ++r) offsets[r] = r * filters.row;
       }
+      const Index lines_of_lanes = taps_in_lanes ? block.images : 1, pixels_of_line = block.pixels() / lines_of_lanes;
       for (Index j = 0; j < panels; ++j) {
-        const PixelRows<T> of_panel{lanes.data + j * width * lanes.row, lanes.row};
-        pack_lanes(k, of_panel, used_lanes(j), block.pixels(), packed, wide(j));
-        k.line_tiles.of_vectors[wide(j) / k.lanes - 1].run(in_rows, lines, along.data, offsets, packed,
-                                                           sums + j * in_rows * width, wide(j), p == 0);
+        for (Index n = 0; n < lines_of_lanes; ++n) {
+          const PixelRows<T> of_panel{lanes.data + j * width * lanes.row + n * laid.image, lanes.row};
+          pack_lanes(k, of_panel, used_lanes(j), pixels_of_line, packed + n * pixels_of_line * wide(j), wide(j));
+        }
+        T* const c = whole ? &dw(m, runs_of_taps[0].from + j * width) : sums + j * in_rows * width;
+        k.line_tiles.of_vectors[wide(j) / k.lanes - 1].run(in_rows, lines, along.data, offsets, packed, c,
+                                                           whole ? dw.row : wide(j), p == 0);
       }
     }
-    const Index used = tap_runs(all, h, w, runs);
+    if (whole && pixels.count() > 0) return;
     if (pixels.count() == 0) std::fill_n(sums, panels * in_rows * width, T(0));
     if (!taps_in_lanes) {
       for (Index j = 0; j < panels; ++j) {
-        store_turned(k, sums + j * taps * width, wide(j), used_lanes(j), turned, runs, used, dw.from(m + j * width, 0),
-                     alpha, overwrite);
+        store_turned(k, sums + j * taps * width, wide(j), used_lanes(j), turned, runs_of_taps, used,
+                     dw.from(m + j * width, 0), alpha, overwrite);
       }
     } else {
       T* const row = turned;
@@ -193,7 +206,7 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
         for (Index j = 0; j < panels; ++j) {
           std::copy_n(sums + j * rows * width + r * wide(j), used_lanes(j), row + j * width);
         }
-        store_sums(k, row, taps, 1, runs, used, dw.from(m + r, 0), alpha, overwrite);
+        store_sums(k, row, taps, 1, runs_of_taps, used, dw.from(m + r, 0), alpha, overwrite);
       }
     }
   });
