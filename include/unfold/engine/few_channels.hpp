@@ -18,12 +18,13 @@ struct FewChannelsBlocks {
   static constexpr Index sums_taps = 128;       // of a block of the weight gradient
   static constexpr Index dy_rows = 4;           // of a tile of the weight gradient
   static constexpr Index rows = most_lanes<T>;  // of one of its tasks, at most
+  static constexpr Index in_place = 256;        // pixels of an image that are read where they lie, at least
   static constexpr Index small = 8192;          // elements of im2col, of which it makes a single task
   static_assert((3 * copy + 8 * widest + depth * 4 + rows * (sums_taps + 16) * widest) * unit + 4096 <= workspace_bytes,
                 "the blocks fit the workspace");
 };
 
-/// `convolve` for M <= Kernels<T>::most_few_rows.
+/// `convolve`, a few filters at a time: for M <= Kernels<T>::most_few_rows, or where nothing is laid out for them.
 template <FloatOrDouble T>
 void convolve_few_rows(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C, const Axis& h,
                        const Axis& w, const Batch<T>& y, T alpha, bool overwrite) {
@@ -31,48 +32,51 @@ void convolve_few_rows(const Filters<const T>& a, Index M, const Batch<const T>&
   const Kernels<T>& k = kernels<T>();
   const PixelBlocks pixels(1, h.outputs, w.outputs, B::pixels);
   const TapBlocks taps(h, w, pixels, C, B::depth, B::copy);
-  const FewRowsFunction<T> few_rows = k.few_rows[M - 1];
   detail::parallel_for(N * pixels.count(), [&](Index task) {
     const PixelBlock block = pixels[task % pixels.count()];
     detail::Workspace workspace;
-    T* const packed = workspace.take<T>(B::depth * 4);  // [depth, M]
+    T* const packed = workspace.take<T>(B::depth * 4);  // [depth, filters]
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
-    T* const c = workspace.take<T>(2 * B::copy);  // [M, c_row]
+    T* const c = workspace.take<T>(2 * B::copy);  // [filters, c_row]
     Index offsets[B::depth + gather_ahead];
     const Index image = task / pixels.count();
-    const Batch<T> out = y.from(image, 0, block.row, block.column);
-    // Rows that are whole vectors, or nearly, go straight to y. Else all rows are one stretch, the few columns between
-    // them computed along, or padded to whole vectors each, by way of c.
-    const Index in_vectors = parts_of(block.columns, k.lanes) * k.lanes, laid_row = w.length(block.columns);
-    const Index flat = (block.rows - 1) * laid_row + block.columns;
-    const bool direct =
-        taps.count() == 1 && overwrite && y.w == 1 && block.columns >= k.lanes && 4 * in_vectors <= 5 * block.columns;
-    const bool in_one =
-        !direct && taps.kernel_columns == w.taps && laid_row < in_vectors && M * (flat + k.lanes) <= 2 * B::copy;
-    const Index lines = in_one ? 1 : block.rows, length = in_one ? flat : block.columns;
-    const Index pitch = in_one ? laid_row : in_vectors, c_row = in_one ? flat + k.lanes : block.rows * in_vectors;
-    for (Index t = 0; t < taps.count(); ++t) {
-      const Taps seen = seen_from(block, taps[t]);
-      // Vectors read past the end of a row: in the tensor's own memory only where they end with it.
-      const auto lay = direct ? lay_out<T> : lay_out_copy<T>;
-      const Laid<const T> laid = lay(k, x.from(image, seen.channel, 0, 0), 1, seen.channels, seen.h, seen.w, copy);
-      laid.offsets(seen.channels, offsets);
-      pack_filters(k, a, 0, M, seen, alpha, packed, M);
-      if (direct) {
-        few_rows(seen.count(), packed, laid.data, offsets, length, lines, laid.row, out.data, y.c, y.h, true, true);
-      } else {
-        few_rows(seen.count(), packed, laid.data, offsets, length, lines, laid.row, c, c_row, pitch, t == 0, false);
+    for (Index m = 0; m < M; m += Kernels<T>::most_few_rows) {
+      const Index filters = std::min(Kernels<T>::most_few_rows, M - m);
+      const FewRowsFunction<T> few_rows = k.few_rows[filters - 1];
+      const Batch<T> out = y.from(image, m, block.row, block.column);
+      // Rows that are whole vectors, or nearly, go straight to y. Else all rows are one stretch, the few columns
+      // between them computed along, or padded to whole vectors each, by way of c.
+      const Index in_vectors = parts_of(block.columns, k.lanes) * k.lanes, laid_row = w.length(block.columns);
+      const Index flat = (block.rows - 1) * laid_row + block.columns;
+      const bool direct =
+          taps.count() == 1 && overwrite && y.w == 1 && block.columns >= k.lanes && 4 * in_vectors <= 5 * block.columns;
+      const bool in_one = !direct && taps.kernel_columns == w.taps && laid_row < in_vectors &&
+                          filters * (flat + k.lanes) <= 2 * B::copy;
+      const Index lines = in_one ? 1 : block.rows, length = in_one ? flat : block.columns;
+      const Index pitch = in_one ? laid_row : in_vectors, c_row = in_one ? flat + k.lanes : block.rows * in_vectors;
+      for (Index t = 0; t < taps.count(); ++t) {
+        const Taps seen = seen_from(block, taps[t]);
+        // Vectors read past the end of a row: in the tensor's own memory only where they end with it.
+        const auto lay = direct ? lay_out<T> : lay_out_copy<T>;
+        const Laid<const T> laid = lay(k, x.from(image, seen.channel, 0, 0), 1, seen.channels, seen.h, seen.w, copy);
+        laid.offsets(seen.channels, offsets);
+        pack_filters(k, a, m, filters, seen, alpha, packed, filters);
+        if (direct) {
+          few_rows(seen.count(), packed, laid.data, offsets, length, lines, laid.row, out.data, y.c, y.h, true, true);
+        } else {
+          few_rows(seen.count(), packed, laid.data, offsets, length, lines, laid.row, c, c_row, pitch, t == 0, false);
+        }
       }
-    }
-    if (direct) return;
-    constexpr Index some = 64;
-    const Run row{0, 0, block.columns};
-    for (Index r = 0; r < block.rows; r += some) {
-      Index to[some];
-      const Index n = std::min(some, block.rows - r);
-      for (Index i = 0; i < n; ++i) to[i] = (r + i) * y.h;
-      for (Index m = 0; m < M; ++m) {
-        store_rows(k, c + m * c_row + r * pitch, pitch, to, n, &row, 1, out.data + m * y.c, y.w, overwrite);
+      if (direct) continue;
+      constexpr Index some = 64;
+      const Run row{0, 0, block.columns};
+      for (Index r = 0; r < block.rows; r += some) {
+        Index to[some];
+        const Index n = std::min(some, block.rows - r);
+        for (Index i = 0; i < n; ++i) to[i] = (r + i) * y.h;
+        for (Index i = 0; i < filters; ++i) {
+          store_rows(k, c + i * c_row + r * pitch, pitch, to, n, &row, 1, out.data + i * y.c, y.w, overwrite);
+        }
       }
     }
   });
@@ -102,6 +106,9 @@ void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, In
   const TapBlocks blocks(h, w, pixels, C, B::sums_taps, B::copy / 2);  // so that the rows of dy fit `d`, as wide as x's
   const Index tile_rows = M == 1 ? 1 : B::dy_rows, tile_taps = M == 1 ? k.taps_of_one : k.taps_of_four;
   const DotsFunction<T> dots = M == 1 ? k.dots_one : k.dots_four;
+  // Under a single tap an image may be one line of x already.
+  const bool in_place = h.taps * w.taps == 1 && h.stride * w.stride == 1 && h.inside() && w.inside() && x.w == 1 &&
+                        x.h == w.outputs && h.outputs * w.outputs >= B::in_place;
   // Tiles share what is laid out of x where that is not much less work than their sums.
   const bool small = M <= B::rows && N * h.outputs * w.outputs * C * h.taps * w.taps <= B::small;
   const Index task_rows = small ? parts_of(M, tile_rows) * tile_rows : tile_rows, row_tasks = parts_of(M, task_rows);
@@ -119,9 +126,10 @@ void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, In
       for (Index p = 0; p < pixels.count(); ++p, first = false) {
         const PixelBlock block = pixels[p];
         const Taps seen = seen_from(block, all);
+        const Batch<const T> source = x.from(n, seen.channel, 0, 0);
         const Laid<const T> laid =
-            lay_out_copy(k, x.from(n, seen.channel, 0, 0), 1, seen.channels, seen.h, seen.w, copy);
-        std::fill_n(copy + seen.channels * laid.channel, L, T(0));  // the last vector reads past it
+            (in_place ? lay_out<T> : lay_out_copy<T>)(k, source, 1, seen.channels, seen.h, seen.w, copy);
+        if (!in_place) std::fill_n(copy + seen.channels * laid.channel, L, T(0));  // the last vector reads past it
         laid.offsets(seen.channels, offsets);
         std::fill_n(offsets + taps, padded_taps - taps, offsets[0]);
         const Index flat = (block.rows - 1) * laid.row + block.columns, d_row = block.rows * laid.row + B::widest;
@@ -136,8 +144,20 @@ void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, In
                   d + i * d_row);
             std::fill_n(d + i * d_row + flat, L, T(0));
           }
+          const Index whole = in_place ? flat / L * L : flat;
           for (Index t = 0; t < taps; t += tile_taps) {
-            dots(flat, d, d_row, laid.data, offsets + t, sums + r * sums_row + t * L, sums_row, first);
+            dots(whole, d, d_row, laid.data, offsets + t, sums + r * sums_row + t * L, sums_row, first);
+          }
+          if (whole == flat) continue;
+          // The pixels left over of each channel, and zeros, so that nothing is read past them.
+          for (Index c = 0; c < seen.channels; ++c) {
+            std::fill_n(std::copy_n(laid.data + c * laid.channel + whole, flat - whole, copy + c * L), L - flat + whole,
+                        T(0));
+          }
+          for (Index t = 0; t < taps; t += tile_taps) {
+            Index of_copy[16];
+            for (Index i = 0; i < tile_taps; ++i) of_copy[i] = std::min(t + i, taps - 1) * L;
+            dots(L, d + whole, d_row, copy, of_copy, sums + r * sums_row + t * L, sums_row, false);
           }
         }
       }

@@ -73,12 +73,19 @@ bool in_channel_lanes(Index M, Index C, const Axis& h, const Axis& w) {
   return taps > 1 && C * taps >= long_sum && fill_lanes<T>(M);
 }
 
+/// Whether sums of one tap are so short that the writing of the results is most of the work: long rows of few filters
+/// at a time then, instead of pieces of the rows of many.
+inline bool has_short_sums(Index C, const Axis& h, const Axis& w) {
+  constexpr Index short_sum = 4, long_row = 1024;
+  return h.taps * w.taps == 1 && C <= short_sum && w.outputs >= long_row && h.stride * w.stride == 1;
+}
+
 /// The form of `convolve` for M filters of C channels.
 template <FloatOrDouble T>
 auto convolution_form(Index M, Index C, const Axis& h, const Axis& w) {
-  return M <= Kernels<T>::most_few_rows    ? convolve_few_rows<T>
-         : in_channel_lanes<T>(M, C, h, w) ? convolve_in_channel_lanes<T>
-                                           : convolve_in_pixel_lanes<T>;
+  return M <= Kernels<T>::most_few_rows || has_short_sums(C, h, w) ? convolve_few_rows<T>
+         : in_channel_lanes<T>(M, C, h, w)                         ? convolve_in_channel_lanes<T>
+                                                                   : convolve_in_pixel_lanes<T>;
 }
 
 /// y (+)= alpha * a * stencil(x), see convolve_in_pixel_lanes.
