@@ -28,43 +28,49 @@ struct FewRows {
                                           Index lines, Index source_line, T* c, Index c_row, Index c_line,
                                           bool overwrite, bool exact) {
     constexpr Index L = VectorOf<T, VectorBytes>::lanes;
+    const Index end = exact ? count / L * L : count;
     for (Index line = 0; line < lines; ++line, source += source_line, c += c_line) {
-      const Index q = vectors<VectorBytes, Vectors>(0, depth, a, source, offsets, exact ? count / L * L : count, c,
-                                                    c_row, overwrite);
-      if (exact && q < count) vectors<VectorBytes, 1>(count - L, depth, a, source, offsets, count, c, c_row, overwrite);
+      for (Index q = 0; q < end;) {
+        const Index left = (end - q + L - 1) / L;  // in tiles of nearly one width: narrow ones wait for their sums
+        const Index v = left <= Vectors ? left : left < 2 * Vectors ? (left + 1) / 2 : Vectors;
+        tile<VectorBytes, Vectors>(v, depth, a, source + q, offsets, c + q, c_row, overwrite);
+        q += v * L;
+      }
+      if (exact && end < count) {
+        tile<VectorBytes, 1>(1, depth, a, source + count - L, offsets, c + count - L, c_row, overwrite);
+      }
     }
   }
 
  private:
-  /// The columns from q on, V vectors at a time, then fewer; returns where it ended.
+  /// v <= V vectors of columns.
   template <int VectorBytes, int V>
-  [[gnu::always_inline]] static Index vectors(Index q, Index depth, const T* a, const T* source, const Index* offsets,
-                                              Index count, T* c, Index c_row, bool overwrite) {
+  [[gnu::always_inline]] static void tile(Index v, Index depth, const T* a, const T* source, const Index* offsets, T* c,
+                                          Index c_row, bool overwrite) {
     using Vector = typename VectorOf<T, VectorBytes>::InRegister;
     using Memory = typename VectorOf<T, VectorBytes>::InMemory;
     constexpr Index L = VectorOf<T, VectorBytes>::lanes;
-    for (; q + (V - 1) * L < count; q += V * L) {
-      Vector sum[Rows][V] = {};
-      for (Index k = 0; k < depth; ++k) {
-        const T* const from = source + offsets[k] + q;
+    if constexpr (V > 1) {
+      if (v < V) return tile<VectorBytes, V - 1>(v, depth, a, source, offsets, c, c_row, overwrite);
+    }
+    Vector sum[Rows][V] = {};
+    for (Index k = 0; k < depth; ++k) {
+      const T* const from = source + offsets[k];
 #pragma GCC unroll 16
-        for (int v = 0; v < V; ++v) {
-          const Vector b = *reinterpret_cast<const Memory*>(from + v * L);
+      for (int j = 0; j < V; ++j) {
+        const Vector b = *reinterpret_cast<const Memory*>(from + j * L);
 #pragma GCC unroll 16
-          for (int i = 0; i < Rows; ++i) sum[i][v] += a[k * Rows + i] * b;
-        }
-      }
-#pragma GCC unroll 16
-      for (int i = 0; i < Rows; ++i) {
-#pragma GCC unroll 16
-        for (int v = 0; v < V; ++v) {
-          Memory& to = *reinterpret_cast<Memory*>(c + i * c_row + q + v * L);
-          to = overwrite ? sum[i][v] : to + sum[i][v];
-        }
+        for (int i = 0; i < Rows; ++i) sum[i][j] += a[k * Rows + i] * b;
       }
     }
-    if constexpr (V > 1) q = vectors<VectorBytes, V / 2>(q, depth, a, source, offsets, count, c, c_row, overwrite);
-    return q;
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 16
+      for (int j = 0; j < V; ++j) {
+        Memory& to = *reinterpret_cast<Memory*>(c + i * c_row + j * L);
+        to = overwrite ? sum[i][j] : to + sum[i][j];
+      }
+    }
   }
 };
 

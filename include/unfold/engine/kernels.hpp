@@ -51,8 +51,8 @@ constexpr Kernels<T> kernels_of() {
     taps = Taps;
   };
   constexpr bool many = Set::registers == 32;
-  few_rows.template operator()<1, 4>(), few_rows.template operator()<2, 4>();
-  few_rows.template operator()<3, many ? 4 : 2>(), few_rows.template operator()<4, many ? 4 : 2>();
+  few_rows.template operator()<1, many ? 6 : 4>(), few_rows.template operator()<2, many ? 6 : 4>();
+  few_rows.template operator()<3, many ? 4 : 3>(), few_rows.template operator()<4, many ? 4 : 2>();
   dots.template operator()<1, 9>(k.dots_one, k.taps_of_one);
   dots.template operator()<4, many ? 6 : 3>(k.dots_four, k.taps_of_four);
   k.lane_rows = Set::template run<LaneRows<T, many ? 7 : 4>, Index, const T*, Index, Index, Index, const T*,
