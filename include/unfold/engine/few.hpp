@@ -58,7 +58,8 @@ struct FewRows {
       const T* const from = source + offsets[k];
 #pragma GCC unroll 16
       for (int j = 0; j < V; ++j) {
-        const Vector b = *reinterpret_cast<const Memory*>(from + j * L);
+        Vector b = *reinterpret_cast<const Memory*>(from + j * L);
+        hold(b);
 #pragma GCC unroll 16
         for (int i = 0; i < Rows; ++i) sum[i][j] += a[k * Rows + i] * b;
       }

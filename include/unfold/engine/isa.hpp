@@ -58,6 +58,18 @@ struct VectorOf {
   static constexpr std::ptrdiff_t lanes = Bytes / static_cast<int>(sizeof(T));               // its elements
 };
 
+/// Keeps a vector that was read from memory in a register: the compiler reads it again for each of a few products else.
+template <class Vector>
+[[gnu::always_inline]] inline void hold(Vector& vector) {
+#if defined(__x86_64__)
+  asm("" : "+v"(vector));
+#elif defined(__aarch64__)
+  asm("" : "+w"(vector));
+#else
+  (void)vector;
+#endif
+}
+
 /// One instruction set: `run` is the body of a kernel compiled for it, with no flag needed. The body is inlined, and
 /// takes pointers and numbers alone: vectors stay inside.
 struct Baseline {
