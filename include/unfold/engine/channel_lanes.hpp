@@ -89,6 +89,18 @@ struct Reached {
   }
 };
 
+/// The outputs of [begin, begin + n) for which a tap finds the source.
+struct Finding {
+  Index begin, count;
+  Finding(const Axis& axis, Index tap, Index first, Index n) : begin(first), count(n) {
+    const auto steps = [](Index length, Index stride) { return stride == 1 ? length : (length + stride - 1) / stride; };
+    if (axis.reads_all(tap, first, n)) return;
+    const Index at = axis.first + tap * axis.step, S = axis.stride;  // of output 0
+    begin = std::clamp((S - 1 - at) / S, first, first + n);          // rounded towards 0: none is negative that matters
+    count = std::clamp((axis.source - 1 - at + S) / S, begin, first + n) - begin;
+  }
+};
+
 /// Columns of a tile, of `columns` in all: as many as have room in it; or fewer, where more taps find padding alone
 /// then, or fewer tiles are lower than others.
 template <class T>
@@ -125,30 +137,58 @@ struct RowTile {
   }
 };
 
+/// The first n columns of sums [images, columns, wide] = 0.
+template <class T>
+void clear_columns(Index images, Index n, Index columns, Index wide, T* sums) {
+  for (Index i = 0; i < images; ++i) std::fill_n(sums + i * columns * wide, n * wide, T(0));
+}
+
+/// Whether all taps are best multiplied as one stretch for some columns: what is spared by cutting off those that find
+/// padding alone is less than what more tiles cost.
+inline bool is_one_stretch(const Taps& taps, Index begin, Index n, Index vectors) {
+  constexpr Index cost_of_tile = 256;  // in multiply-adds of vectors
+  const Axis& w = taps.w;
+  if (w.reads_all(0, begin, n) && w.reads_all(w.taps - 1, begin, n)) return true;
+  Index spared = 0;  // columns
+  for (Index j = 0; j < w.taps; ++j) spared += n - Finding(w, j, begin, n).count;
+  return spared * taps.channels * taps.h.taps * vectors < w.taps * cost_of_tile;
+}
+
 /// Adds to, or starts, the sums of one row of pixels, of one image or of two neighbours: sums [images, columns, wide].
+/// Where that spares enough, a tap is multiplied only for the columns that find the source under it.
 template <class T>
 void sum_row(const Tiles<T>& tiles, const RowTile& tile, const Taps& taps, const Laid<const T>& laid,
              const Index* offsets, const T* row, Index r, Index images, const T* b, Index wide, T* sums, bool first) {
-  const Index columns = taps.w.outputs;
+  const Axis& w = taps.w;
   const TapOrder order(taps);
   const Reached kh(taps.h, r, 1);
-  const bool joined = kh.first == 0 && kh.end == taps.h.taps;  // the stretches of all kernel columns are one
-  for (Index begin = 0; begin < columns; begin += tile.columns) {
-    const Index n = std::min(tile.columns, columns - begin);
-    const Reached kw(taps.w, begin, n);
-    bool overwrite = first;
-    for (Index j = kw.first; j < kw.end && kh.first < kh.end; j += joined ? kw.end - kw.first : 1) {
-      const Index tap = order.at(0, kh.first, j);
-      const Index depth = joined ? order.at(0, 0, kw.end - kw.first) : order.at(0, kh.end - kh.first, 0);
-      if (images == 2) {
-        tiles.of_height[2 * n](depth, row + begin, laid.image - n, offsets + tap, b + tap * wide, sums + begin * wide,
-                               wide, overwrite);
-      } else {
-        tiles.run(n, depth, row + begin, offsets + tap, b + tap * wide, sums + begin * wide, wide, overwrite);
+  const bool every_row = kh.first == 0 && kh.end == taps.h.taps;
+  for (Index begin = 0; begin < w.outputs; begin += tile.columns) {
+    const Index n = std::min(tile.columns, w.outputs - begin);
+    const bool one = every_row && is_one_stretch(taps, begin, n, images * tiles.vectors);
+    const Index depth = one ? order.at(0, 0, w.taps) : order.at(0, kh.end - kh.first, 0);
+    bool start = first;
+    for (Index j = 0; j < w.taps && depth > 0; j += one ? w.taps : 1) {
+      Index at = begin, count = n;
+      if (!one) {
+        const Finding found(w, j, begin, n);
+        if (found.count == 0) continue;
+        if (found.count < n && tiles.of_height[images * found.count] != nullptr) {
+          at = found.begin, count = found.count;
+          if (start) clear_columns(images, n, w.outputs, wide, sums + begin * wide);
+          start = false;
+        }
       }
-      overwrite = false;
+      const Index tap = order.at(0, kh.first, j);
+      if (images == 2) {
+        tiles.of_height[2 * count](depth, row + at, laid.image - count, offsets + tap, b + tap * wide, sums + at * wide,
+                                   wide, (w.outputs - count) * wide, start);
+      } else {
+        tiles.run(count, depth, row + at, offsets + tap, b + tap * wide, sums + at * wide, wide, start);
+      }
+      start = false;
     }
-    if (overwrite) std::fill_n(sums + begin * wide, images * n * wide, T(0));
+    if (start) clear_columns(images, n, w.outputs, wide, sums + begin * wide);
   }
 }
 

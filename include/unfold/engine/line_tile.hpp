@@ -34,7 +34,7 @@ struct LineTile {
     Index row[Rows];
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) row[r] = offsets[r];
-    prefetch_tile<T, VectorBytes, Rows, Vectors>(c, c_row);
+    prefetch_tile<T, VectorBytes, Rows, Vectors>(c, c_row, 0);
     for (Index n = 0; n < pixels.images; ++n) {
       for (Index i = 0; i < pixels.lines; ++i) {
         const T* pixel = source + n * pixels.image + i * pixels.line;
@@ -52,7 +52,7 @@ struct LineTile {
         }
       }
     }
-    store_tile<T, VectorBytes>(sum, c, c_row, overwrite);
+    store_tile<T, VectorBytes>(sum, c, c_row, 0, overwrite);
   }
 };
 

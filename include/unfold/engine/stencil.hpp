@@ -91,6 +91,11 @@ struct Axis {
     const Index at = first + t * step + begin * stride;
     return at < source && at + (n - 1) * stride >= 0;
   }
+  /// Whether it does for all of them.
+  bool reads_all(Index t, Index begin, Index n) const {
+    const Index at = first + t * step + begin * stride;
+    return at >= 0 && at + (n - 1) * stride < source;
+  }
   /// The axis of the outputs [begin, begin + n) under the taps [tap, tap + m).
   Axis part(Index begin, Index n, Index tap, Index m) const {
     return {n,          source, stride, m, first + begin * stride + tap * step, step, kernel_first + tap * kernel_step,

@@ -16,10 +16,11 @@ namespace unfold::engine {
 
 /// Asks for the lines of c, which may be far away: they come while the sums are made.
 template <class T, int VectorBytes, int Rows, int Vectors>
-[[gnu::always_inline]] inline void prefetch_tile(const T* c, Index c_row) {
+[[gnu::always_inline]] inline void prefetch_tile(const T* c, Index c_row, Index c_gap) {
   constexpr Index L = VectorOf<T, VectorBytes>::lanes;
 #pragma GCC unroll 32
   for (int i = 0; i < Rows; ++i) {
+    if (i == (Rows + 1) / 2) c += c_gap;
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) __builtin_prefetch(c + i * c_row + (v + 1) * L - 1, 1);
   }
@@ -27,10 +28,12 @@ template <class T, int VectorBytes, int Rows, int Vectors>
 
 /// c = or += sum
 template <class T, int VectorBytes, class Vector, int Rows, int Vectors>
-[[gnu::always_inline]] inline void store_tile(const Vector (&sum)[Rows][Vectors], T* c, Index c_row, bool overwrite) {
+[[gnu::always_inline]] inline void store_tile(const Vector (&sum)[Rows][Vectors], T* c, Index c_row, Index c_gap,
+                                              bool overwrite) {
   using Memory = typename VectorOf<T, VectorBytes>::InMemory;
 #pragma GCC unroll 32
   for (int i = 0; i < Rows; ++i, c += c_row) {
+    if (i == (Rows + 1) / 2) c += c_gap;
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) {
       Memory& to = *reinterpret_cast<Memory*>(c + v * VectorOf<T, VectorBytes>::lanes);
@@ -39,22 +42,22 @@ template <class T, int VectorBytes, class Vector, int Rows, int Vectors>
   }
 }
 
-/// c has row stride `c_row` and is overwritten or added to. `gap` stands before the upper half of the rows, which
-/// begins with row (rows + 1) / 2; offsets have gather_ahead more entries.
+/// c has row stride `c_row` and is overwritten or added to. `gap` stands before the upper half of the rows of a, and
+/// `c_gap` before that of c; it begins with row (rows + 1) / 2. Offsets have gather_ahead more entries.
 template <class T>
 using TileFunction = void (*)(Index depth, const T* a, Index gap, const Index* offsets, const T* b, T* c, Index c_row,
-                              bool overwrite);
+                              Index c_gap, bool overwrite);
 
 template <class T, int Rows, int Vectors>
 struct Tile {
   template <int VectorBytes>
   [[gnu::always_inline]] static void body(Index depth, const T* a, Index gap, const Index* offsets, const T* b, T* c,
-                                          Index c_row, bool overwrite) {
+                                          Index c_row, Index c_gap, bool overwrite) {
     using Vector = typename VectorOf<T, VectorBytes>::InRegister;
     using Memory = typename VectorOf<T, VectorBytes>::InMemory;
     constexpr Index L = VectorOf<T, VectorBytes>::lanes;
     Vector sum[Rows][Vectors] = {};  // [Rows, Vectors*L]
-    prefetch_tile<T, VectorBytes, Rows, Vectors>(c, c_row);
+    prefetch_tile<T, VectorBytes, Rows, Vectors>(c, c_row, c_gap);
     for (Index k = 0; k < depth; ++k, b += Vectors * L) {
       Vector column[Vectors];
       if constexpr (Vectors == 2 && Rows > 6) {  // in the shade of multiply-adds
@@ -73,7 +76,7 @@ struct Tile {
         for (int v = 0; v < Vectors; ++v) sum[i][v] += factor * column[v];
       }
     }
-    store_tile<T, VectorBytes>(sum, c, c_row, overwrite);
+    store_tile<T, VectorBytes>(sum, c, c_row, c_gap, overwrite);
   }
 };
 
@@ -118,7 +121,7 @@ struct PanelTile {
         for (int v = 0; v < 2; ++v) sum[i][v] += factor * column[v];
       }
     }
-    store_tile<T, VectorBytes>(sum, c, c_row, overwrite);
+    store_tile<T, VectorBytes>(sum, c, c_row, 0, overwrite);
   }
 };
 
@@ -148,7 +151,7 @@ struct Tiles : Heights<TileFunction<T>> {
            bool overwrite) const {
     while (n > 0) {
       const Index height = this->highest(n);
-      this->of_height[height](depth, a, 0, offsets, b, c, c_row, overwrite);
+      this->of_height[height](depth, a, 0, offsets, b, c, c_row, 0, overwrite);
       n -= height, a += height, c += height * c_row;
     }
   }
@@ -158,9 +161,8 @@ template <class T, class Set, int Vectors, int... Rows>
 constexpr Tiles<T> tiles_of() {
   Tiles<T> tiles{};
   tiles.vectors = Vectors;
-  ((tiles.rows = Rows,
-    tiles.of_height[Rows] =
-        &Set::template run<Tile<T, Rows, Vectors>, Index, const T*, Index, const Index*, const T*, T*, Index, bool>),
+  ((tiles.rows = Rows, tiles.of_height[Rows] = &Set::template run<Tile<T, Rows, Vectors>, Index, const T*, Index,
+                                                                  const Index*, const T*, T*, Index, Index, bool>),
    ...);
   return tiles;
 }
