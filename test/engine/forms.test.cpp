@@ -21,6 +21,13 @@ using test::transposed;
 
 namespace {
 
+/// A product that is written or added, scaled.
+template <class T>
+struct Scaled {
+  bool overwrite;
+  T alpha;
+};
+
 /// start + alpha * product, from operands in order and from scattered ones: form(a, M, x, y, alpha, overwrite).
 template <class T, class Form>
 void check_convolution(const Form& form, const Tensor<T, 2>& a, const Tensor<T, 4>& x, const Tensor<T, 4>& product,
@@ -32,8 +39,7 @@ void check_convolution(const Form& form, const Tensor<T, 2>& a, const Tensor<T, 
     test::poison_workspace<T>();
     form(filters, M, p.x, g.N, p.channels(), p.height(), p.width(), y, alpha, overwrite);
   };
-  for (const bool overwrite : {true, false}) {
-    const T alpha = overwrite ? T(-2) : T(1);
+  for (const auto& [overwrite, alpha] : {Scaled<T>{true, T(-2)}, {true, T(1)}, {false, T(1)}}) {
     const auto start = overwrite ? poisoned<T>(product.shape()) : integers<T>(product.shape(), 3);
     const auto expected = combined(start, alpha, product, overwrite);
     CAPTURE(M, overwrite);
@@ -72,7 +78,8 @@ TEMPLATE_TEST_CASE("Each form of a convolution is alpha * a * im2col(x), written
     const auto product = as_batch(product_by_loops(a, test::patches_by_loops(x, problem.options(), group)), g);
     check_convolution(engine::convolve_in_pixel_lanes<T>, a, x, product, g, group);
     check_convolution(engine::convolve_in_channel_lanes<T>, a, x, product, g, group);
-    for (Index few = 1; few <= std::min(M, engine::Kernels<T>::most_few_rows); ++few) {
+    check_convolution(engine::convolve_few_rows<T>, a, x, product, g, group);
+    for (Index few = 1; few <= std::min(M - 1, engine::Kernels<T>::most_few_rows); ++few) {
       check_convolution(engine::convolve_few_rows<T>, a, x, Tensor<T, 4>(product.slice(1, 0, few)), g, group);
     }
   });
@@ -97,8 +104,7 @@ TEMPLATE_TEST_CASE(
         (few ? engine::contract_few<T> : engine::contract<T>)(batch<const T>(dy_view), M, p.x, g.N, p.channels(),
                                                               p.height(), p.width(), dw, alpha, overwrite);
       };
-      for (const bool overwrite : {true, false}) {
-        const T alpha = overwrite ? T(-2) : T(1);
+      for (const auto& [overwrite, alpha] : {Scaled<T>{true, T(-2)}, {true, T(1)}, {false, T(1)}}) {
         const auto start = overwrite ? poisoned<T>(product.shape()) : integers<T>(product.shape(), 3);
         const auto expected = combined(start, alpha, product, overwrite);
         CAPTURE(few, overwrite);

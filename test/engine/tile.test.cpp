@@ -52,34 +52,37 @@ struct Rows {
 /// The gap that puts all upper halves behind all lower ones.
 Index gap_of(Index rows, Index depth) { return depth * ((rows + 1) / 2); }
 
-/// c = or += a * b, in plain loops.
+/// c = or += a * b, in plain loops; c_gap stands before the upper half of c's rows.
 template <class T>
-void multiply(Rows<T>& a, const Buffer<T>& b, Index rows, Index columns, Buffer<T>& c, Index c_row, bool overwrite) {
+void multiply(Rows<T>& a, const Buffer<T>& b, Index rows, Index columns, Buffer<T>& c, Index c_row, Index c_gap,
+              bool overwrite) {
   for (Index i = 0; i < rows; ++i) {
     for (Index j = 0; j < columns; ++j) {
-      T sum = overwrite ? T(0) : c[i * c_row + j];
+      T& element = c[i * c_row + (i >= a.lower() ? c_gap : 0) + j];
+      T sum = overwrite ? T(0) : element;
       for (Index k = 0; k < b.size() / columns; ++k) sum += a(i, k) * b[k * columns + j];
-      c[i * c_row + j] = sum;
+      element = sum;
     }
   }
 }
 
-/// Calls f(a, b, c, c_row, overwrite), which is to multiply, for several depths, written and added; checks all of c.
+/// Calls f(a, b, c, c_row, c_gap, overwrite), which is to multiply, for several depths, written and added; checks all
+/// of c.
 template <class T, class F>
 void check_products(Index rows, Index columns, bool gap, F&& f) {
   for (const Index depth : {0, 1, 2, 3, 7, 16, 17, 64, 301}) {
     Random random(static_cast<std::uint64_t>(depth + 1000 * rows));
-    const Index c_row = columns + 3;
+    const Index c_row = columns + 3, c_gap = gap ? c_row + 5 : 0;
     Rows<T> a(rows, depth, gap ? gap_of(rows, depth) : 0);
     for (Index k = 0; k < depth; ++k) {
       for (Index i = 0; i < rows; ++i) a(i, k) = T(random.below(17) - 8);
     }
     const Buffer<T> b(depth * columns, random);
-    Buffer<T> c((rows + 1) * c_row), expected = c;
+    Buffer<T> c((rows + 1) * c_row + c_gap), expected = c;
     for (const bool overwrite : {true, false}) {
       CAPTURE(depth, gap, overwrite);
-      f(a, b, depth, c, c_row, overwrite);
-      multiply(a, b, rows, columns, expected, c_row, overwrite);
+      f(a, b, depth, c, c_row, c_gap, overwrite);
+      multiply(a, b, rows, columns, expected, c_row, c_gap, overwrite);
       CHECK(test::differences(c, expected) == 0);
     }
   }
@@ -97,11 +100,12 @@ TEMPLATE_TEST_CASE("A tile is a * b, written or added, in its own rows and colum
         if (tile == nullptr) continue;
         CAPTURE(family.name, family.columns, rows);
         for (const bool gap : {false, true}) {
-          check_products<T>(
-              rows, family.columns, gap,
-              [&](const Rows<T>& a, const Buffer<T>& b, Index depth, Buffer<T>& c, Index c_row, bool overwrite) {
-                tile(depth, a.memory.data(), a.gap, a.offsets.data(), b.data(), c.data(), c_row, overwrite);
-              });
+          check_products<T>(rows, family.columns, gap,
+                            [&](const Rows<T>& a, const Buffer<T>& b, Index depth, Buffer<T>& c, Index c_row,
+                                Index c_gap, bool overwrite) {
+                              tile(depth, a.memory.data(), a.gap, a.offsets.data(), b.data(), c.data(), c_row, c_gap,
+                                   overwrite);
+                            });
         }
       }
     }
@@ -116,7 +120,7 @@ TEMPLATE_TEST_CASE("Any number of rows is multiplied by tiles that read no row b
         CAPTURE(family.name, family.columns, rows);
         check_products<T>(
             rows, family.columns, false,
-            [&](const Rows<T>& a, const Buffer<T>& b, Index depth, Buffer<T>& c, Index c_row, bool overwrite) {
+            [&](const Rows<T>& a, const Buffer<T>& b, Index depth, Buffer<T>& c, Index c_row, Index, bool overwrite) {
               family.tiles->run(rows, depth, a.memory.data(), a.offsets.data(), b.data(), c.data(), c_row, overwrite);
             });
       }

@@ -48,6 +48,20 @@ inline std::vector<Problem> product_problems() {
   list.push_back({.name = "taps_of_images_in_place", .x = {2, 17, 9, 8}, .out_channels = 40});
   list.push_back({.name = "taps_of_parts_of_an_image", .x = {1, 16, 33, 27}, .out_channels = 40});
   list.push_back({.name = "longer_sums_in_place", .x = {2, 300, 6, 11}, .out_channels = 61, .kernel = {1, 1}});
+  list.push_back({.name = "filters_in_place_of_small_images", .x = {2, 270, 4, 5}, .out_channels = 47});
+  list.push_back({.name = "few_rows_in_place", .x = {2, 7, 17, 18}, .out_channels = 3});
+  list.push_back({.name = "short_sums_along_long_rows", .x = {2, 3, 33, 35}, .out_channels = 9});
+  list.push_back({.name = "columns_that_find_padding_alone",
+                  .x = {2, 66, 11, 13},
+                  .out_channels = 40,
+                  .kernel = {3, 3},
+                  .padding = {2, 3, 3, 3},
+                  .dilation = {2, 3}});
+  list.push_back({.name = "padded_columns_of_two_images",
+                  .x = {3, 66, 7, 7},
+                  .out_channels = 32,
+                  .kernel = {3, 3},
+                  .padding = {1, 1, 1, 1}});
   list.push_back({.name = "phases_of_several_blocks_of_channels",
                   .x = {2, 3, 19, 22},
                   .out_channels = 70,
