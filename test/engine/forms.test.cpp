@@ -42,7 +42,7 @@ void check_convolution(const Form& form, const Tensor<T, 2>& a, const Tensor<T, 
   for (const auto& [overwrite, alpha] : {Scaled<T>{true, T(-2)}, {true, T(1)}, {false, T(1)}}) {
     const auto start = overwrite ? poisoned<T>(product.shape()) : integers<T>(product.shape(), 3);
     const auto expected = combined(start, alpha, product, overwrite);
-    CAPTURE(M, overwrite);
+    CAPTURE(M, overwrite, alpha);
     auto y = start;
     convolve({a.data(), g.K(), taps, g.KW, 1}, patches<const T>(x, g, group), batch<T>(y.view()), alpha, overwrite);
     CHECK_THAT(y, equals(expected));
@@ -107,7 +107,7 @@ TEMPLATE_TEST_CASE(
       for (const auto& [overwrite, alpha] : {Scaled<T>{true, T(-2)}, {true, T(1)}, {false, T(1)}}) {
         const auto start = overwrite ? poisoned<T>(product.shape()) : integers<T>(product.shape(), 3);
         const auto expected = combined(start, alpha, product, overwrite);
-        CAPTURE(few, overwrite);
+        CAPTURE(few, overwrite, alpha);
         auto dw = start;
         contract(dy, x, Strided<T>{dw.data(), K, 1}, alpha, overwrite);
         CHECK_THAT(dw, equals(expected));

@@ -41,6 +41,14 @@ std::vector<test::Problem> problems() {
                   .kernel = {4, 5},
                   .stride = {3, 3},
                   .padding = {2, 1, 3, 1}});
+  // So many channels that the padding beside a tap is spared or not, as the images of a tile are counted.
+  for (const Index width : {3, 7}) {
+    list.push_back({.name = "pairs_of_images",
+                    .x = {3, 40, width, width},
+                    .out_channels = 32,
+                    .kernel = {3, 3},
+                    .padding = {1, 1, 1, 1}});
+  }
   list.push_back({.name = "wide_1x1", .x = {2, 131, 14, 15}, .out_channels = 259});
   return list;
 }
@@ -150,6 +158,8 @@ TEMPLATE_TEST_CASE("The bits do not depend on the run, on where x lies, or on it
   auto problems = test::problems();
   problems.push_back({.name = "1x1_of_images_on_their_own", .x = {2, 17, 9, 8}, .out_channels = 40});
   problems.push_back({.name = "1x1_few_filters", .x = {1, 256, 40, 220}, .out_channels = 3});
+  problems.push_back({.name = "1x1_few_filters_of_small_images", .x = {2, 7, 17, 18}, .out_channels = 3});
+  problems.push_back({.name = "1x1_few_channels", .x = {2, 3, 33, 35}, .out_channels = 9});
   for (const auto& problem : problems) {
     INFO(problem);
     const auto x = normal<T>(problem.x, 1);

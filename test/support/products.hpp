@@ -50,6 +50,8 @@ inline std::vector<Problem> product_problems() {
   list.push_back({.name = "longer_sums_in_place", .x = {2, 300, 6, 11}, .out_channels = 61, .kernel = {1, 1}});
   list.push_back({.name = "filters_in_place_of_small_images", .x = {2, 270, 4, 5}, .out_channels = 47});
   list.push_back({.name = "few_rows_in_place", .x = {2, 7, 17, 18}, .out_channels = 3});
+  list.push_back({.name = "several_blocks_of_taps_in_the_lanes", .x = {2, 320, 6, 11}, .out_channels = 61});
+  list.push_back({.name = "a_row_of_many_blocks_in_place", .x = {1, 2, 1, 140000}, .out_channels = 4});
   list.push_back({.name = "short_sums_along_long_rows", .x = {2, 3, 33, 35}, .out_channels = 9});
   list.push_back({.name = "columns_that_find_padding_alone",
                   .x = {2, 66, 11, 13},

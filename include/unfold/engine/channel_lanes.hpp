@@ -93,11 +93,9 @@ struct Reached {
 struct Finding {
   Index begin, count;
   Finding(const Axis& axis, Index tap, Index first, Index n) : begin(first), count(n) {
-    const auto steps = [](Index length, Index stride) { return stride == 1 ? length : (length + stride - 1) / stride; };
     if (axis.reads_all(tap, first, n)) return;
-    const Index at = axis.first + tap * axis.step, S = axis.stride;  // of output 0
-    begin = std::clamp((S - 1 - at) / S, first, first + n);          // rounded towards 0: none is negative that matters
-    count = std::clamp((axis.source - 1 - at + S) / S, begin, first + n) - begin;
+    const Padded read{axis.source, axis.first + tap * axis.step + first * axis.stride, axis.stride, n};
+    begin = first + read.low(), count = read.high() - read.low();
   }
 };
 
@@ -155,7 +153,8 @@ inline bool is_one_stretch(const Taps& taps, Index begin, Index n, Index vectors
 }
 
 /// Adds to, or starts, the sums of one row of pixels, of one image or of two neighbours: sums [images, columns, wide].
-/// Where that spares enough, a tap is multiplied only for the columns that find the source under it.
+/// Where that spares enough, a tap is multiplied only for the columns that find the source under it. How many images
+/// there are has no say in it.
 template <class T>
 void sum_row(const Tiles<T>& tiles, const RowTile& tile, const Taps& taps, const Laid<const T>& laid,
              const Index* offsets, const T* row, Index r, Index images, const T* b, Index wide, T* sums, bool first) {
@@ -165,7 +164,7 @@ void sum_row(const Tiles<T>& tiles, const RowTile& tile, const Taps& taps, const
   const bool every_row = kh.first == 0 && kh.end == taps.h.taps;
   for (Index begin = 0; begin < w.outputs; begin += tile.columns) {
     const Index n = std::min(tile.columns, w.outputs - begin);
-    const bool one = every_row && is_one_stretch(taps, begin, n, images * tiles.vectors);
+    const bool one = every_row && is_one_stretch(taps, begin, n, tile.images * tiles.vectors);
     const Index depth = one ? order.at(0, 0, w.taps) : order.at(0, kh.end - kh.first, 0);
     bool start = first;
     for (Index j = 0; j < w.taps && depth > 0; j += one ? w.taps : 1) {
@@ -173,7 +172,7 @@ void sum_row(const Tiles<T>& tiles, const RowTile& tile, const Taps& taps, const
       if (!one) {
         const Finding found(w, j, begin, n);
         if (found.count == 0) continue;
-        if (found.count < n && tiles.of_height[images * found.count] != nullptr) {
+        if (found.count < n && tiles.of_height[tile.images * found.count] != nullptr) {
           at = found.begin, count = found.count;
           if (start) clear_columns(images, n, w.outputs, wide, sums + begin * wide);
           start = false;
@@ -192,8 +191,8 @@ void sum_row(const Tiles<T>& tiles, const RowTile& tile, const Taps& taps, const
   }
 }
 
-/// The taps that the tiles multiply for all pixels of a channel: those that find only padding are left out where no
-/// pixel of a tile has them.
+/// The taps that the tiles multiply at most for all pixels of a channel: those that find only padding are left out
+/// where no pixel of a tile has them.
 template <class T>
 Index multiplied_taps(const Axis& h, const Axis& w) {
   Index rows = 0, columns = 0;

@@ -18,18 +18,20 @@ struct FewChannelsBlocks {
   static constexpr Index sums_taps = 128;       // of a block of the weight gradient
   static constexpr Index dy_rows = 4;           // of a tile of the weight gradient
   static constexpr Index rows = most_lanes<T>;  // of one of its tasks, at most
-  static constexpr Index in_place = 256;        // pixels of an image that are read where they lie, at least
+  static constexpr Index long_image = 256;      // pixels of one that is read where it lies, at least
   static constexpr Index small = 8192;          // elements of im2col, of which it makes a single task
   static_assert((3 * copy + 8 * widest + depth * 4 + rows * (sums_taps + 16) * widest) * unit + 4096 <= workspace_bytes,
                 "the blocks fit the workspace");
 };
 
-/// `convolve`, a few filters at a time: for M <= Kernels<T>::most_few_rows, or where nothing is laid out for them.
+/// `convolve`, a few filters at a time: for M <= Kernels<T>::most_few_rows. For more, x is laid out again for every few
+/// of them, unless it is read where it lies.
 template <FloatOrDouble T>
 void convolve_few_rows(const Filters<const T>& a, Index M, const Batch<const T>& x, Index N, Index C, const Axis& h,
                        const Axis& w, const Batch<T>& y, T alpha, bool overwrite) {
   using B = FewChannelsBlocks<T>;
   const Kernels<T>& k = kernels<T>();
+  const Index few = std::min(M, Kernels<T>::most_few_rows);
   const PixelBlocks pixels(1, h.outputs, w.outputs, B::pixels);
   const TapBlocks taps(h, w, pixels, C, B::depth, B::copy);
   detail::parallel_for(N * pixels.count(), [&](Index task) {
@@ -40,20 +42,20 @@ void convolve_few_rows(const Filters<const T>& a, Index M, const Batch<const T>&
     T* const c = workspace.take<T>(2 * B::copy);  // [filters, c_row]
     Index offsets[B::depth + gather_ahead];
     const Index image = task / pixels.count();
-    for (Index m = 0; m < M; m += Kernels<T>::most_few_rows) {
-      const Index filters = std::min(Kernels<T>::most_few_rows, M - m);
+    // Rows that are whole vectors, or nearly, go straight to y. Else all rows are one stretch, the few columns between
+    // them computed along, or padded to whole vectors each, by way of c.
+    const Index in_vectors = parts_of(block.columns, k.lanes) * k.lanes, laid_row = w.length(block.columns);
+    const Index flat = (block.rows - 1) * laid_row + block.columns;
+    const bool direct =
+        taps.count() == 1 && overwrite && y.w == 1 && block.columns >= k.lanes && 4 * in_vectors <= 5 * block.columns;
+    const bool in_one =
+        !direct && taps.kernel_columns == w.taps && laid_row < in_vectors && few * (flat + k.lanes) <= 2 * B::copy;
+    const Index lines = in_one ? 1 : block.rows, length = in_one ? flat : block.columns;
+    const Index pitch = in_one ? laid_row : in_vectors, c_row = in_one ? flat + k.lanes : block.rows * in_vectors;
+    for (Index m = 0; m < M; m += few) {
+      const Index filters = std::min(few, M - m);
       const FewRowsFunction<T> few_rows = k.few_rows[filters - 1];
       const Batch<T> out = y.from(image, m, block.row, block.column);
-      // Rows that are whole vectors, or nearly, go straight to y. Else all rows are one stretch, the few columns
-      // between them computed along, or padded to whole vectors each, by way of c.
-      const Index in_vectors = parts_of(block.columns, k.lanes) * k.lanes, laid_row = w.length(block.columns);
-      const Index flat = (block.rows - 1) * laid_row + block.columns;
-      const bool direct =
-          taps.count() == 1 && overwrite && y.w == 1 && block.columns >= k.lanes && 4 * in_vectors <= 5 * block.columns;
-      const bool in_one = !direct && taps.kernel_columns == w.taps && laid_row < in_vectors &&
-                          filters * (flat + k.lanes) <= 2 * B::copy;
-      const Index lines = in_one ? 1 : block.rows, length = in_one ? flat : block.columns;
-      const Index pitch = in_one ? laid_row : in_vectors, c_row = in_one ? flat + k.lanes : block.rows * in_vectors;
       for (Index t = 0; t < taps.count(); ++t) {
         const Taps seen = seen_from(block, taps[t]);
         // Vectors read past the end of a row: in the tensor's own memory only where they end with it.
@@ -94,6 +96,14 @@ void add_lanes(const Kernels<T>& k, const T* sums, Index n, T* turned, T* row) {
   k.few_rows[0](L, ones, turned, lanes, n, 1, 0, row, 0, 0, true, false);
 }
 
+/// ends[c, :] = the `n` elements of channel c from `begin` on, and zeros up to a vector's end.
+template <class T>
+void copy_ends(const Laid<const T>& laid, Index channels, Index begin, Index n, Index lanes, T* ends) {
+  for (Index c = 0; c < channels; ++c, ends += lanes) {
+    std::fill_n(std::copy_n(laid.data + c * laid.channel + begin, n, ends), lanes - n, T(0));
+  }
+}
+
 /// `contract` by dot products along the rows of the image, for few filters or few taps. What stands beside a row of x
 /// is multiplied by zeros.
 template <FloatOrDouble T>
@@ -106,9 +116,11 @@ void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, In
   const TapBlocks blocks(h, w, pixels, C, B::sums_taps, B::copy / 2);  // so that the rows of dy fit `d`, as wide as x's
   const Index tile_rows = M == 1 ? 1 : B::dy_rows, tile_taps = M == 1 ? k.taps_of_one : k.taps_of_four;
   const DotsFunction<T> dots = M == 1 ? k.dots_one : k.dots_four;
-  // Under a single tap an image may be one line of x already.
-  const bool in_place = h.taps * w.taps == 1 && h.stride * w.stride == 1 && h.inside() && w.inside() && x.w == 1 &&
-                        x.h == w.outputs && h.outputs * w.outputs >= B::in_place;
+  // Under a single tap an image may be one line of x already. Then, and whatever its strides are, the pixels of a block
+  // that fill no vector are a sum of their own: nothing past them is read.
+  const bool one_tap = h.taps * w.taps == 1 && h.stride * w.stride == 1 && h.inside() && w.inside() &&
+                       h.outputs * w.outputs >= B::long_image;
+  const bool in_place = one_tap && x.w == 1 && x.h == w.outputs;
   // Tiles share what is laid out of x where that is not much less work than their sums.
   const bool small = M <= B::rows && N * h.outputs * w.outputs * C * h.taps * w.taps <= B::small;
   const Index task_rows = small ? parts_of(M, tile_rows) * tile_rows : tile_rows, row_tasks = parts_of(M, task_rows);
@@ -121,18 +133,21 @@ void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, In
     T* const d = workspace.take<T>(B::dy_rows * (B::copy / 2 + B::widest));        // [tile_rows, d_row]
     T* const sums = workspace.take<T>(B::rows * (B::sums_taps + 16) * B::widest);  // [rows, padded_taps, L]
     Index offsets[B::sums_taps + 16 + gather_ahead];
+    T ends[B::sums_taps * most_lanes<T>];
     bool first = true;
     for (Index n = 0; n < N; ++n) {
       for (Index p = 0; p < pixels.count(); ++p, first = false) {
         const PixelBlock block = pixels[p];
         const Taps seen = seen_from(block, all);
         const Batch<const T> source = x.from(n, seen.channel, 0, 0);
-        const Laid<const T> laid =
-            (in_place ? lay_out<T> : lay_out_copy<T>)(k, source, 1, seen.channels, seen.h, seen.w, copy);
+        const auto lay = in_place ? lay_out<T> : lay_out_copy<T>;
+        const Laid<const T> laid = lay(k, source, 1, seen.channels, seen.h, seen.w, copy);
         if (!in_place) std::fill_n(copy + seen.channels * laid.channel, L, T(0));  // the last vector reads past it
         laid.offsets(seen.channels, offsets);
         std::fill_n(offsets + taps, padded_taps - taps, offsets[0]);
-        const Index flat = (block.rows - 1) * laid.row + block.columns, d_row = block.rows * laid.row + B::widest;
+        const Index laid_row = block.rows == 1 ? seen.w.length(block.columns) : laid.row;
+        const Index flat = (block.rows - 1) * laid_row + block.columns, d_row = block.rows * laid_row + B::widest;
+        const Index whole = one_tap ? flat / L * L : flat;
         for (Index r = 0; r < rows; r += tile_rows) {
           for (Index i = 0; i < tile_rows; ++i) {
             if (r + i >= rows) {
@@ -140,34 +155,30 @@ void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, In
               continue;
             }
             const Batch<const T> in = dy.from(n, m + r + i, block.row, block.column);
-            k.pad(in.data, in.c, in.h, in.w, {block.rows, 0, 1, block.rows}, {block.columns, 0, 1, laid.row},
+            k.pad(in.data, in.c, in.h, in.w, {block.rows, 0, 1, block.rows}, {block.columns, 0, 1, laid_row},
                   d + i * d_row);
             std::fill_n(d + i * d_row + flat, L, T(0));
           }
-          const Index whole = in_place ? flat / L * L : flat;
+          T* const to = sums + r * sums_row;
           for (Index t = 0; t < taps; t += tile_taps) {
-            dots(whole, d, d_row, laid.data, offsets + t, sums + r * sums_row + t * L, sums_row, first);
+            dots(whole, d, d_row, laid.data, offsets + t, to + t * L, sums_row, first);
           }
           if (whole == flat) continue;
-          // The pixels left over of each channel, and zeros, so that nothing is read past them.
-          for (Index c = 0; c < seen.channels; ++c) {
-            std::fill_n(std::copy_n(laid.data + c * laid.channel + whole, flat - whole, copy + c * L), L - flat + whole,
-                        T(0));
-          }
+          copy_ends(laid, seen.channels, whole, flat - whole, L, ends);
           for (Index t = 0; t < taps; t += tile_taps) {
-            Index of_copy[16];
-            for (Index i = 0; i < tile_taps; ++i) of_copy[i] = std::min(t + i, taps - 1) * L;
-            dots(L, d + whole, d_row, copy, of_copy, sums + r * sums_row + t * L, sums_row, false);
+            Index places[16];
+            for (Index i = 0; i < tile_taps; ++i) places[i] = std::min(t + i, taps - 1) * L;
+            dots(L, d + whole, d_row, ends, places, to + t * L, sums_row, false);
           }
         }
       }
     }
     if (first) std::fill_n(sums, rows * sums_row, T(0));
-    T* const whole = copy;  // [rows, padded_taps]
-    add_lanes(k, sums, rows * padded_taps, d, whole);
+    T* const added = copy;  // [rows, padded_taps]
+    add_lanes(k, sums, rows * padded_taps, d, added);
     Run runs[B::sums_taps];
     const Index used = tap_runs(all, h, w, runs);
-    store_sums(k, whole, padded_taps, rows, runs, used, dw.from(m, 0), alpha, overwrite);
+    store_sums(k, added, padded_taps, rows, runs, used, dw.from(m, 0), alpha, overwrite);
   });
 }
 

@@ -33,7 +33,7 @@ bool in_order(const Filters<const T>& a, const Taps& taps) {
 /// A block of taps of the filters from m on as a matrix [filters, taps] where they lie, if it is one whose rows or
 /// columns are contiguous; else data is nullptr.
 template <class T>
-Strided<const T> in_place(const Filters<const T>& a, Index m, const Taps& taps) {
+Strided<const T> placed_filters(const Filters<const T>& a, Index m, const Taps& taps) {
   const Index each = taps.of_channel();
   const T* const first =
       a.data + m * a.m + taps.channel * a.c + taps.h.kernel_first * a.kh + taps.w.kernel_first * a.kw;
@@ -56,7 +56,7 @@ void pack_filters(const Kernels<T>& k, const Filters<const T>& a, Index m, Index
   const Index each = taps.of_channel(), depth = taps.count();
   const T* const first = a.data + m * a.m + taps.channel * a.c + h.kernel_first * a.kh + w.kernel_first * a.kw;
   if (rows < row) std::fill_n(packed, depth * row, T(0));
-  const Strided<const T> place = in_place(a, m, taps);
+  const Strided<const T> place = placed_filters(a, m, taps);
   if (place.data != nullptr && place.col == 1) {
     k.transpose(first, a.m, rows, depth, packed, row);
   } else if (place.data == nullptr && in_order(a, taps)) {

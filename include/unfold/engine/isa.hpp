@@ -58,24 +58,21 @@ struct VectorOf {
   static constexpr std::ptrdiff_t lanes = Bytes / static_cast<int>(sizeof(T));               // its elements
 };
 
-/// Keeps a vector that was read from memory in a register: the compiler reads it again for each of a few products else.
+/// Keeps a vector that was read from memory in a register: g++ reads it again for each of a few products else. (clang++
+/// does not, and refuses vectors in a function that is not itself compiled for their instruction set.)
 template <class Vector>
-[[gnu::always_inline]] inline void hold(Vector& vector) {
-#if defined(__x86_64__)
+[[gnu::always_inline]] inline void hold([[maybe_unused]] Vector& vector) {
+#if defined(__x86_64__) && !defined(__clang__)
   asm("" : "+v"(vector));
-#elif defined(__aarch64__)
-  asm("" : "+w"(vector));
-#else
-  (void)vector;
 #endif
 }
 
 /// One instruction set: `run` is the body of a kernel compiled for it, with no flag needed. The body is inlined, and
-/// takes pointers and numbers alone: vectors stay inside.
+/// takes no vectors: these stay inside.
 struct Baseline {
   static constexpr int vector_bytes = 16, registers = 16;
   template <class Kernel, class... Arguments>
-  // NOLINTBEGIN(performance-unnecessary-value-param): pointers and numbers
+  // NOLINTBEGIN(performance-unnecessary-value-param): mostly pointers and numbers
   static void run(Arguments... arguments) {
     Kernel::template body<vector_bytes>(arguments...);
   }

@@ -16,7 +16,7 @@ struct PixelLanesBlocks {
   static constexpr Index long_sum = 128, many_rows = 56;
   static constexpr Index pixels = 2048 / unit;  // of a block
   static constexpr Index rows = 2048 / unit;    // filters of a task
-  static constexpr Index few_panels = 4;        // with less pixels, filters are read where they lie
+  static constexpr Index few_panels = 4;        // with no more, filters are read where they lie
   static constexpr Index widest = 2 * most_lanes<T>;
   static constexpr Index panels = parts_of(pixels, Index{2} * 16 / unit);  // of a block, at most
   static constexpr Index a = depth * (rows + Tiles<T>::most_rows);
@@ -109,7 +109,7 @@ struct PixelLanesTask {
   Index m_begin = 0, rows = 0;
   Batch<T> out{};
   Strided<const T> placed{};  // the filters where they lie, [rows, depth]; nullptr: they are in packed_a
-  Index of_a[std::max(B::depth + gather_ahead, B::rows)];  // of the taps of a filter, or of placed filters
+  Index of_a[std::max(B::depth + gather_ahead, B::rows)];  // of the taps of a filter, or of the filters
   Index row_offsets[B::rows], direct[B::panels];
   Run runs[B::pixels + B::widest];
 
@@ -312,7 +312,7 @@ void convolve_and_spread(const Filters<const T>& a, Index M, const Batch<const T
         const Laid<const T> laid =
             lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
         laid.offsets(seen.channels, offsets);
-        if (in_few_panels && alpha == T(1)) task.placed = in_place(a, m, seen);
+        if (in_few_panels && alpha == T(1)) task.placed = placed_filters(a, m, seen);
         const T* const next = read_next(x, laid, pixels, taps, number % pixels.count(), t);
         task.add_taps(laid, offsets, seen.count(), next, t == 0, [&](Index r, Index n, T* to) {
           if (!packed) pack_filters(k, a, m + r, n, seen, alpha, to, task.tiles().rows);

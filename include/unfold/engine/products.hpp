@@ -77,7 +77,8 @@ bool in_channel_lanes(Index M, Index C, const Axis& h, const Axis& w) {
 /// at a time then, instead of pieces of the rows of many.
 inline bool has_short_sums(Index C, const Axis& h, const Axis& w) {
   constexpr Index short_sum = 4, long_row = 1024;
-  return h.taps * w.taps == 1 && C <= short_sum && w.outputs >= long_row && h.stride * w.stride == 1;
+  return h.taps * w.taps == 1 && C <= short_sum && w.outputs >= long_row && h.stride * w.stride == 1 && h.inside() &&
+         w.inside();
 }
 
 /// The form of `convolve` for M filters of C channels.
