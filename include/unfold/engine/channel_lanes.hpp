@@ -99,21 +99,41 @@ struct Finding {
   }
 };
 
-/// Columns of a tile, of `columns` in all: as many as have room in it; or fewer, where more taps find padding alone
-/// then, or fewer tiles are lower than others.
+/// Whether all taps are best multiplied as one stretch for some columns: what is spared by cutting off those that find
+/// padding alone is less than what more tiles cost.
+inline bool is_one_stretch(const Taps& taps, Index begin, Index n, Index vectors) {
+  constexpr Index cost_of_tile = 256;  // in multiply-adds of vectors
+  const Axis& w = taps.w;
+  if (w.reads_all(0, begin, n) && w.reads_all(w.taps - 1, begin, n)) return true;
+  Index spared = 0;  // columns
+  for (Index j = 0; j < w.taps; ++j) spared += n - Finding(w, j, begin, n).count;
+  return spared * taps.channels * taps.h.taps * vectors < w.taps * cost_of_tile;
+}
+
+/// Columns of a tile: as many of the outputs as have room in it; or fewer, where more taps find padding alone then, or
+/// fewer tiles are lower than others.
 template <class T>
-Index tile_columns(const Tiles<T>& tiles, const Axis& w, Index columns) {
-  const Index least = 8 / tiles.vectors;  // multiply-adds of fewer would wait for each other
+Index tile_columns(const Tiles<T>& tiles, const Taps& taps) {
+  const Axis& w = taps.w;
+  const Index columns = w.outputs, least = 8 / tiles.vectors;  // multiply-adds of fewer would wait for each other
   const Index widest = equal_part(columns, tiles.rows), beyond = w.lowest() + (columns - 1) * w.stride + w.reach();
   const bool inside = w.lowest() > -least && beyond < w.source - 1 + least;
   if (inside && tiles.of_height[widest] != nullptr) return widest;
+  // In half multiply-adds: a tap of a tile costs half a column more.
+  const auto cost_of = [&](Index left) {
+    Index cost = 0;
+    for (; left > 0; left -= tiles.highest(left)) cost += 2 * std::max(least, tiles.highest(left)) + 1;
+    return cost;
+  };
   Index best = widest, lowest_cost = 0;
   for (Index n = std::min(columns, tiles.rows); n >= std::min(least, widest); --n) {
-    Index cost = 0;  // in half multiply-adds; a tap of a tile costs half a column more
+    Index cost = 0;
     for (Index begin = 0; begin < columns; begin += n) {
-      const Reached taps(w, begin, std::min(n, columns - begin));
-      for (Index left = std::min(n, columns - begin); left > 0; left -= tiles.highest(left)) {
-        cost += (taps.end - taps.first) * (2 * std::max(least, tiles.highest(left)) + 1);
+      const Index count = std::min(n, columns - begin);
+      const bool one = is_one_stretch(taps, begin, count, tiles.vectors);
+      for (Index j = 0; j < w.taps; ++j) {
+        const Index found = Finding(w, j, begin, count).count;
+        if (found > 0) cost += cost_of(one ? count : found);
       }
     }
     if (lowest_cost == 0 || cost < lowest_cost) best = n, lowest_cost = cost;
@@ -126,11 +146,11 @@ struct RowTile {
   Index images = 1, columns;
 
   template <class T>
-  RowTile(const Tiles<T>& tiles, const Axis& w) : columns(w.outputs) {
+  RowTile(const Tiles<T>& tiles, const Taps& taps) : columns(taps.w.outputs) {
     if (2 * columns <= tiles.rows && tiles.of_height[2 * columns] != nullptr) {
       images = 2;
     } else {
-      columns = tile_columns(tiles, w, columns);
+      columns = tile_columns(tiles, taps);
     }
   }
 };
@@ -139,17 +159,6 @@ struct RowTile {
 template <class T>
 void clear_columns(Index images, Index n, Index columns, Index wide, T* sums) {
   for (Index i = 0; i < images; ++i) std::fill_n(sums + i * columns * wide, n * wide, T(0));
-}
-
-/// Whether all taps are best multiplied as one stretch for some columns: what is spared by cutting off those that find
-/// padding alone is less than what more tiles cost.
-inline bool is_one_stretch(const Taps& taps, Index begin, Index n, Index vectors) {
-  constexpr Index cost_of_tile = 256;  // in multiply-adds of vectors
-  const Axis& w = taps.w;
-  if (w.reads_all(0, begin, n) && w.reads_all(w.taps - 1, begin, n)) return true;
-  Index spared = 0;  // columns
-  for (Index j = 0; j < w.taps; ++j) spared += n - Finding(w, j, begin, n).count;
-  return spared * taps.channels * taps.h.taps * vectors < w.taps * cost_of_tile;
 }
 
 /// Adds to, or starts, the sums of one row of pixels, of one image or of two neighbours: sums [images, columns, wide].
@@ -191,20 +200,24 @@ void sum_row(const Tiles<T>& tiles, const RowTile& tile, const Taps& taps, const
   }
 }
 
-/// The taps that the tiles multiply at most for all pixels of a channel: those that find only padding are left out
-/// where no pixel of a tile has them.
+/// How often the taps of a channel are multiplied for all its pixels: those that find only padding are left out where
+/// no pixel of a tile has them, or for those that have not.
 template <class T>
-Index multiplied_taps(const Axis& h, const Axis& w) {
+Index multiplied_taps(const Taps& taps) {
   Index rows = 0, columns = 0;
-  for (Index r = 0; r < h.outputs; ++r) {
-    const Reached kh(h, r, 1);
+  for (Index r = 0; r < taps.h.outputs; ++r) {
+    const Reached kh(taps.h, r, 1);
     rows += kh.end - kh.first;
   }
-  const Index tile = tile_columns(kernels<T>().tiles.of_vectors[1], w, w.outputs);
-  for (Index c = 0; c < w.outputs; c += tile) {
-    const Index n = std::min(tile, w.outputs - c);
-    const Reached kw(w, c, n);
-    columns += n * (kw.end - kw.first);
+  const Tiles<T>& tiles = kernels<T>().tiles.of_vectors[1];
+  const Index tile = tile_columns(tiles, taps);
+  for (Index c = 0; c < taps.w.outputs; c += tile) {
+    const Index n = std::min(tile, taps.w.outputs - c);
+    const bool one = is_one_stretch(taps, c, n, tiles.vectors);
+    for (Index j = 0; j < taps.w.taps; ++j) {
+      const Index found = Finding(taps.w, j, c, n).count;
+      if (found > 0) columns += one ? n : found;
+    }
   }
   return rows * columns;
 }
@@ -264,7 +277,7 @@ struct ChannelLanesTask {
       T* const packed = b + (kept ? m * seen.count() : 0);
       if (pack) pack_filters_in_order(k, a, m_begin + m, used, seen, alpha, places, B::l1, part, packed, wide);
       const Tiles<T>& tiles = k.tiles.of_vectors[wide / k.lanes - 1];
-      const RowTile tile(tiles, seen.w);
+      const RowTile tile(tiles, seen);
       for (Index r = 0; r < block.rows; ++r) {
         for (Index n = 0; n < block.images; n += tile.images) {
           const Index images = std::min(tile.images, block.images - n);

@@ -122,7 +122,7 @@ struct ChannelPhasesTask {
   void sum_phase(const Phase& phase, const Laid<const T>& laid, Index c, Index wide, bool first) const {
     const Tiles<T>& tiles = k.tiles.of_vectors[wide / k.lanes - 1];
     const Taps& taps = phase.taps;
-    const RowTile tile(tiles, taps.w);
+    const RowTile tile(tiles, taps);
     for (Index r = 0; r < taps.h.outputs; ++r) {
       for (Index n = 0; n < block.images; n += tile.images) {
         sum_row(tiles, tile, taps, laid, offsets + phase.first_tap, laid.data + n * laid.image + r * laid.row, r,

@@ -148,7 +148,7 @@ bool scatters(const Patches<T>& dx, Index M) {
       const Axis hp = gradient_axis(h, i), wp = gradient_axis(w, j);
       // The channel lanes leave out most of the padding, but multiply lanes that no channel fills.
       multiplied += in_channel_lanes<T>(channels, M, hp, wp)
-                        ? multiplied_taps<T>(hp, wp) * parts_of(channels, lanes) * lanes
+                        ? multiplied_taps<T>(Taps{hp, wp, 0, M}) * parts_of(channels, lanes) * lanes
                         : hp.outputs * hp.taps * wp.outputs * wp.taps * channels;
     }
   }
