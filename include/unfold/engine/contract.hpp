@@ -127,6 +127,34 @@ void store_turned(const Kernels<T>& k, const T* sums, Index sums_row, Index rows
   store_sums(k, turned, taps, rows, runs, used, dw, alpha, overwrite);
 }
 
+/// The factors in the lanes, in panels of two vectors, the last of one where that is enough.
+struct LanePanels {
+  Index factors, lanes;
+
+  Index width() const { return 2 * lanes; }
+  Index count() const { return parts_of(factors, width()); }
+  Index used(Index panel) const { return std::min(width(), factors - panel * width()); }
+  Index wide(Index panel) const { return used(panel) > lanes ? width() : lanes; }
+};
+
+/// store_sums of sums [panels, taps, wide], the filters in the lanes, or [panels, rows, wide], the taps in the lanes;
+/// panels are as far apart as if all were of two vectors.
+template <class T>
+void store_panels(const Kernels<T>& k, const T* sums, const LanePanels& panels, bool taps_in_lanes, Index rows,
+                  T* turned, const Run* runs, Index used, const Strided<T>& dw, T alpha, bool overwrite) {
+  const Index taps = runs[used - 1].at + runs[used - 1].count, panel = (taps_in_lanes ? rows : taps) * panels.width();
+  for (Index j = 0; j < panels.count() && !taps_in_lanes; ++j) {
+    store_turned(k, sums + j * panel, panels.wide(j), panels.used(j), turned, runs, used,
+                 dw.from(j * panels.width(), 0), alpha, overwrite);
+  }
+  for (Index r = 0; r < rows && taps_in_lanes; ++r) {
+    for (Index j = 0; j < panels.count(); ++j) {
+      std::copy_n(sums + j * panel + r * panels.wide(j), panels.used(j), turned + j * panels.width());
+    }
+    store_sums(k, turned, taps, 1, runs, used, dw.from(r, 0), alpha, overwrite);
+  }
+}
+
 /// dw(m, k) = or += alpha * sum over pixels of dy(m, pixel) * x(k, pixel), k running over channels and taps.
 /// dy is a batch of M channels of h.outputs x w.outputs pixels, x has C channels.
 template <FloatOrDouble T>
@@ -152,11 +180,8 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
     const Taps all = blocks[task / row_tasks];
     const Index taps = all.count();
     const bool taps_in_lanes = one_line && taps_in_lanes_cost_less(taps, rows, N * image_pixels, k.lanes);
-    const Index in_lanes = taps_in_lanes ? taps : rows, in_rows = taps_in_lanes ? rows : taps;
-    const Index width = 2 * k.lanes, panels = parts_of(in_lanes, width);
-    // A panel's factors, and its width: two vectors, or the last one, where that is enough.
-    const auto used_lanes = [&](Index panel) { return std::min(width, in_lanes - panel * width); };
-    const auto wide = [&](Index panel) { return used_lanes(panel) > k.lanes ? width : k.lanes; };
+    const LanePanels panels{taps_in_lanes ? taps : rows, k.lanes};
+    const Index in_rows = taps_in_lanes ? rows : taps, width = panels.width();
     detail::Workspace workspace;
     T* const sums = workspace.take<T>(B::sums);                // [panels, in_rows, wide], panels in_rows*width apart
     T* const packed = workspace.take<T>(B::packed);            // [pixels, wide]
@@ -183,32 +208,20 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
         for (Index r = 0; r < rows; ++r) offsets[r] = r * filters.row;
       }
       const Index lines_of_lanes = taps_in_lanes ? block.images : 1, pixels_of_line = block.pixels() / lines_of_lanes;
-      for (Index j = 0; j < panels; ++j) {
+      for (Index j = 0; j < panels.count(); ++j) {
+        const Index wide = panels.wide(j);
         for (Index n = 0; n < lines_of_lanes; ++n) {
           const PixelRows<T> of_panel{lanes.data + j * width * lanes.row + n * laid.image, lanes.row};
-          pack_lanes(k, of_panel, used_lanes(j), pixels_of_line, packed + n * pixels_of_line * wide(j), wide(j));
+          pack_lanes(k, of_panel, panels.used(j), pixels_of_line, packed + n * pixels_of_line * wide, wide);
         }
         T* const c = whole ? &dw(m, runs_of_taps[0].from + j * width) : sums + j * in_rows * width;
-        k.line_tiles.of_vectors[wide(j) / k.lanes - 1].run(in_rows, lines, along.data, offsets, packed, c,
-                                                           whole ? dw.row : wide(j), p == 0);
+        k.line_tiles.of_vectors[wide / k.lanes - 1].run(in_rows, lines, along.data, offsets, packed, c,
+                                                        whole ? dw.row : wide, p == 0);
       }
     }
     if (whole && pixels.count() > 0) return;
-    if (pixels.count() == 0) std::fill_n(sums, panels * in_rows * width, T(0));
-    if (!taps_in_lanes) {
-      for (Index j = 0; j < panels; ++j) {
-        store_turned(k, sums + j * taps * width, wide(j), used_lanes(j), turned, runs_of_taps, used,
-                     dw.from(m + j * width, 0), alpha, overwrite);
-      }
-    } else {
-      T* const row = turned;
-      for (Index r = 0; r < rows; ++r) {
-        for (Index j = 0; j < panels; ++j) {
-          std::copy_n(sums + j * rows * width + r * wide(j), used_lanes(j), row + j * width);
-        }
-        store_sums(k, row, taps, 1, runs_of_taps, used, dw.from(m + r, 0), alpha, overwrite);
-      }
-    }
+    if (pixels.count() == 0) std::fill_n(sums, panels.count() * in_rows * width, T(0));
+    store_panels(k, sums, panels, taps_in_lanes, rows, turned, runs_of_taps, used, dw.from(m, 0), alpha, overwrite);
   });
 }
 

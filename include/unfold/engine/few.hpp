@@ -27,12 +27,12 @@ struct FewRows {
   [[gnu::always_inline]] static void body(Index depth, const T* a, const T* source, const Index* offsets, Index count,
                                           Index lines, Index source_line, T* c, Index c_row, Index c_line,
                                           bool overwrite, bool exact) {
-    constexpr Index L = VectorOf<T, VectorBytes>::lanes;
+    constexpr Index L = VectorOf<T, VectorBytes>::lanes, most = Vectors;
     const Index end = exact ? count / L * L : count;
     for (Index line = 0; line < lines; ++line, source += source_line, c += c_line) {
       for (Index q = 0; q < end;) {
         const Index left = (end - q + L - 1) / L;  // in tiles of nearly one width: narrow ones wait for their sums
-        const Index v = left <= Vectors ? left : left < 2 * Vectors ? (left + 1) / 2 : Vectors;
+        const Index v = left <= most ? left : left < 2 * most ? (left + 1) / 2 : most;
         tile<VectorBytes, Vectors>(v, depth, a, source + q, offsets, c + q, c_row, overwrite);
         q += v * L;
       }

@@ -104,6 +104,37 @@ void copy_ends(const Laid<const T>& laid, Index channels, Index begin, Index n, 
   }
 }
 
+/// The tiles of dot products: of one row, or of four.
+template <class T>
+struct DotTiles {
+  DotsFunction<T> dots;
+  Index rows, taps;  // of a tile
+
+  DotTiles(const Kernels<T>& k, Index M)
+      : dots(M == 1 ? k.dots_one : k.dots_four), rows(M == 1 ? 1 : 4), taps(M == 1 ? k.taps_of_one : k.taps_of_four) {}
+
+  /// sums [rows, all, lanes] = or += the lanes of d [rows, count] * the source at `all` offsets, whole tiles of them.
+  void add(Index all, Index lanes, Index count, const T* d, Index d_row, const T* source, const Index* offsets, T* sums,
+           bool overwrite) const {
+    for (Index t = 0; t < all; t += taps) {
+      dots(count, d, d_row, source, offsets + t, sums + t * lanes, all * lanes, overwrite);
+    }
+  }
+
+  /// d [rows, d_row]: n channels of a block of dy, rows `laid_row` apart with zeros between, and a vector of zeros; all
+  /// others are zero.
+  void lay_rows(const Kernels<T>& k, const Batch<const T>& dy, Index n, const PixelBlock& block, Index laid_row, T* d,
+                Index d_row) const {
+    const Index flat = (block.rows - 1) * laid_row + block.columns;
+    for (Index i = 0; i < n; ++i) {
+      k.pad(dy.data + i * dy.c, dy.c, dy.h, dy.w, {block.rows, 0, 1, block.rows}, {block.columns, 0, 1, laid_row},
+            d + i * d_row);
+      std::fill_n(d + i * d_row + flat, k.lanes, T(0));
+    }
+    if (n < rows) std::fill_n(d + n * d_row, (rows - n) * d_row, T(0));
+  }
+};
+
 /// `contract` by dot products along the rows of the image, for few filters or few taps. What stands beside a row of x
 /// is multiplied by zeros.
 template <FloatOrDouble T>
@@ -114,8 +145,7 @@ void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, In
   const Index L = k.lanes;
   const PixelBlocks pixels(1, h.outputs, w.outputs, B::pixels);
   const TapBlocks blocks(h, w, pixels, C, B::sums_taps, B::copy / 2);  // so that the rows of dy fit `d`, as wide as x's
-  const Index tile_rows = M == 1 ? 1 : B::dy_rows, tile_taps = M == 1 ? k.taps_of_one : k.taps_of_four;
-  const DotsFunction<T> dots = M == 1 ? k.dots_one : k.dots_four;
+  const DotTiles<T> tiles(k, M);
   // Under a single tap an image may be one line of x already. Then, and whatever its strides are, the pixels of a block
   // that fill no vector are a sum of their own: nothing past them is read.
   const bool one_tap = h.taps * w.taps == 1 && h.stride * w.stride == 1 && h.inside() && w.inside() &&
@@ -123,54 +153,38 @@ void contract_few(const Batch<const T>& dy, Index M, const Batch<const T>& x, In
   const bool in_place = one_tap && x.w == 1 && x.h == w.outputs;
   // Tiles share what is laid out of x where that is not much less work than their sums.
   const bool small = M <= B::rows && N * h.outputs * w.outputs * C * h.taps * w.taps <= B::small;
-  const Index task_rows = small ? parts_of(M, tile_rows) * tile_rows : tile_rows, row_tasks = parts_of(M, task_rows);
+  const Index task_rows = small ? parts_of(M, tiles.rows) * tiles.rows : tiles.rows, row_tasks = parts_of(M, task_rows);
   detail::parallel_for(row_tasks * blocks.count(), [&](Index task) {
     const Index m = task % row_tasks * task_rows, rows = std::min(task_rows, M - m);
     const Taps all = blocks[task / row_tasks];
-    const Index taps = all.count(), padded_taps = parts_of(taps, tile_taps) * tile_taps, sums_row = padded_taps * L;
+    const Index taps = all.count(), padded_taps = parts_of(taps, tiles.taps) * tiles.taps, sums_row = padded_taps * L;
     detail::Workspace workspace;
     T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
-    T* const d = workspace.take<T>(B::dy_rows * (B::copy / 2 + B::widest));        // [tile_rows, d_row]
+    T* const d = workspace.take<T>(B::dy_rows * (B::copy / 2 + B::widest));        // [tiles.rows, d_row]
     T* const sums = workspace.take<T>(B::rows * (B::sums_taps + 16) * B::widest);  // [rows, padded_taps, L]
-    Index offsets[B::sums_taps + 16 + gather_ahead];
+    Index offsets[B::sums_taps + 16 + gather_ahead], of_ends[B::sums_taps + 16];
     T ends[B::sums_taps * most_lanes<T>];
+    for (Index t = 0; t < padded_taps; ++t) of_ends[t] = std::min(t, taps - 1) * L;
     bool first = true;
-    for (Index n = 0; n < N; ++n) {
-      for (Index p = 0; p < pixels.count(); ++p, first = false) {
-        const PixelBlock block = pixels[p];
-        const Taps seen = seen_from(block, all);
-        const Batch<const T> source = x.from(n, seen.channel, 0, 0);
-        const auto lay = in_place ? lay_out<T> : lay_out_copy<T>;
-        const Laid<const T> laid = lay(k, source, 1, seen.channels, seen.h, seen.w, copy);
-        if (!in_place) std::fill_n(copy + seen.channels * laid.channel, L, T(0));  // the last vector reads past it
-        laid.offsets(seen.channels, offsets);
-        std::fill_n(offsets + taps, padded_taps - taps, offsets[0]);
-        const Index laid_row = block.rows == 1 ? seen.w.length(block.columns) : laid.row;
-        const Index flat = (block.rows - 1) * laid_row + block.columns, d_row = block.rows * laid_row + B::widest;
-        const Index whole = one_tap ? flat / L * L : flat;
-        for (Index r = 0; r < rows; r += tile_rows) {
-          for (Index i = 0; i < tile_rows; ++i) {
-            if (r + i >= rows) {
-              std::fill_n(d + i * d_row, d_row, T(0));
-              continue;
-            }
-            const Batch<const T> in = dy.from(n, m + r + i, block.row, block.column);
-            k.pad(in.data, in.c, in.h, in.w, {block.rows, 0, 1, block.rows}, {block.columns, 0, 1, laid_row},
-                  d + i * d_row);
-            std::fill_n(d + i * d_row + flat, L, T(0));
-          }
-          T* const to = sums + r * sums_row;
-          for (Index t = 0; t < taps; t += tile_taps) {
-            dots(whole, d, d_row, laid.data, offsets + t, to + t * L, sums_row, first);
-          }
-          if (whole == flat) continue;
-          copy_ends(laid, seen.channels, whole, flat - whole, L, ends);
-          for (Index t = 0; t < taps; t += tile_taps) {
-            Index places[16];
-            for (Index i = 0; i < tile_taps; ++i) places[i] = std::min(t + i, taps - 1) * L;
-            dots(L, d + whole, d_row, ends, places, to + t * L, sums_row, false);
-          }
-        }
+    for (Index i = 0; i < N * pixels.count(); ++i, first = false) {
+      const Index n = i / pixels.count();
+      const PixelBlock block = pixels[i % pixels.count()];
+      const Taps seen = seen_from(block, all);
+      const auto lay = in_place ? lay_out<T> : lay_out_copy<T>;
+      const Laid<const T> laid = lay(k, x.from(n, seen.channel, 0, 0), 1, seen.channels, seen.h, seen.w, copy);
+      if (!in_place) std::fill_n(copy + seen.channels * laid.channel, L, T(0));  // the last vector reads past it
+      laid.offsets(seen.channels, offsets);
+      std::fill_n(offsets + taps, padded_taps - taps, offsets[0]);
+      const Index laid_row = block.rows == 1 ? seen.w.length(block.columns) : laid.row;
+      const Index flat = (block.rows - 1) * laid_row + block.columns, d_row = block.rows * laid_row + B::widest;
+      const Index whole = one_tap ? flat / L * L : flat;
+      if (whole < flat) copy_ends(laid, seen.channels, whole, flat - whole, L, ends);
+      for (Index r = 0; r < rows; r += tiles.rows) {
+        T* const to = sums + r * sums_row;
+        tiles.lay_rows(k, dy.from(n, m + r, block.row, block.column), std::min(tiles.rows, rows - r), block, laid_row,
+                       d, d_row);
+        tiles.add(padded_taps, L, whole, d, d_row, laid.data, offsets, to, first);
+        if (whole < flat) tiles.add(padded_taps, L, L, d + whole, d_row, ends, of_ends, to, false);
       }
     }
     if (first) std::fill_n(sums, rows * sums_row, T(0));
