@@ -16,6 +16,16 @@ constexpr Index equal_part(Index n, Index most) {
 }
 constexpr Index parts_of(Index n, Index part) { return 0 < n && n <= part ? 1 : (n + part - 1) / part; }
 
+/// `size` neighbours in panels of two vectors, the last of one where that is enough.
+struct Panels {
+  Index size, lanes;
+
+  Index whole() const { return 2 * lanes; }
+  Index count() const { return parts_of(size, whole()); }
+  Index used(Index panel) const { return std::min(whole(), size - panel * whole()); }
+  Index width(Index panel) const { return used(panel) > lanes ? whole() : lanes; }
+};
+
 /// A block of output pixels in row-major order: whole images, or rows and columns of one.
 struct PixelBlock {
   Index image, images, row, rows, column, columns;

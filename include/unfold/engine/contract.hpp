@@ -127,29 +127,19 @@ void store_turned(const Kernels<T>& k, const T* sums, Index sums_row, Index rows
   store_sums(k, turned, taps, rows, runs, used, dw, alpha, overwrite);
 }
 
-/// The factors in the lanes, in panels of two vectors, the last of one where that is enough.
-struct LanePanels {
-  Index factors, lanes;
-
-  Index width() const { return 2 * lanes; }
-  Index count() const { return parts_of(factors, width()); }
-  Index used(Index panel) const { return std::min(width(), factors - panel * width()); }
-  Index wide(Index panel) const { return used(panel) > lanes ? width() : lanes; }
-};
-
 /// store_sums of sums [panels, taps, wide], the filters in the lanes, or [panels, rows, wide], the taps in the lanes;
 /// panels are as far apart as if all were of two vectors.
 template <class T>
-void store_panels(const Kernels<T>& k, const T* sums, const LanePanels& panels, bool taps_in_lanes, Index rows,
-                  T* turned, const Run* runs, Index used, const Strided<T>& dw, T alpha, bool overwrite) {
-  const Index taps = runs[used - 1].at + runs[used - 1].count, panel = (taps_in_lanes ? rows : taps) * panels.width();
+void store_panels(const Kernels<T>& k, const T* sums, const Panels& panels, bool taps_in_lanes, Index rows, T* turned,
+                  const Run* runs, Index used, const Strided<T>& dw, T alpha, bool overwrite) {
+  const Index taps = runs[used - 1].at + runs[used - 1].count, panel = (taps_in_lanes ? rows : taps) * panels.whole();
   for (Index j = 0; j < panels.count() && !taps_in_lanes; ++j) {
-    store_turned(k, sums + j * panel, panels.wide(j), panels.used(j), turned, runs, used,
-                 dw.from(j * panels.width(), 0), alpha, overwrite);
+    store_turned(k, sums + j * panel, panels.width(j), panels.used(j), turned, runs, used,
+                 dw.from(j * panels.whole(), 0), alpha, overwrite);
   }
   for (Index r = 0; r < rows && taps_in_lanes; ++r) {
     for (Index j = 0; j < panels.count(); ++j) {
-      std::copy_n(sums + j * panel + r * panels.wide(j), panels.used(j), turned + j * panels.width());
+      std::copy_n(sums + j * panel + r * panels.width(j), panels.used(j), turned + j * panels.whole());
     }
     store_sums(k, turned, taps, 1, runs, used, dw.from(r, 0), alpha, overwrite);
   }
@@ -180,8 +170,8 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
     const Taps all = blocks[task / row_tasks];
     const Index taps = all.count();
     const bool taps_in_lanes = one_line && taps_in_lanes_cost_less(taps, rows, N * image_pixels, k.lanes);
-    const LanePanels panels{taps_in_lanes ? taps : rows, k.lanes};
-    const Index in_rows = taps_in_lanes ? rows : taps, width = panels.width();
+    const Panels panels{taps_in_lanes ? taps : rows, k.lanes};
+    const Index in_rows = taps_in_lanes ? rows : taps, width = panels.whole();
     detail::Workspace workspace;
     T* const sums = workspace.take<T>(B::sums);                // [panels, in_rows, wide], panels in_rows*width apart
     T* const packed = workspace.take<T>(B::packed);            // [pixels, wide]
@@ -209,7 +199,7 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
       }
       const Index lines_of_lanes = taps_in_lanes ? block.images : 1, pixels_of_line = block.pixels() / lines_of_lanes;
       for (Index j = 0; j < panels.count(); ++j) {
-        const Index wide = panels.wide(j);
+        const Index wide = panels.width(j);
         for (Index n = 0; n < lines_of_lanes; ++n) {
           const PixelRows<T> of_panel{lanes.data + j * width * lanes.row + n * laid.image, lanes.row};
           pack_lanes(k, of_panel, panels.used(j), pixels_of_line, packed + n * pixels_of_line * wide, wide);

@@ -111,7 +111,9 @@ struct DotTiles {
   Index rows, taps;  // of a tile
 
   DotTiles(const Kernels<T>& k, Index M)
-      : dots(M == 1 ? k.dots_one : k.dots_four), rows(M == 1 ? 1 : 4), taps(M == 1 ? k.taps_of_one : k.taps_of_four) {}
+      : dots(M == 1 ? k.dots_one : k.dots_four),
+        rows(M == 1 ? 1 : FewChannelsBlocks<T>::dy_rows),
+        taps(M == 1 ? k.taps_of_one : k.taps_of_four) {}
 
   /// sums [rows, all, lanes] = or += the lanes of d [rows, count] * the source at `all` offsets, whole tiles of them.
   void add(Index all, Index lanes, Index count, const T* d, Index d_row, const T* source, const Index* offsets, T* sums,

@@ -38,17 +38,12 @@ constexpr Index rows_of_task(Index M, Index pixel_blocks, Index most) {
   return std::min(equal_part(M, most), parts_of(M, std::min(wanted, parts_of(M, 256))));
 }
 
-/// The pixels of a block in panels of two vectors, the last of one where that is enough.
-struct PixelPanels {
+/// The pixels of a block in panels.
+struct PixelPanels : Panels {
   PixelBlock block;
-  Index lanes;
 
-  Index whole() const { return 2 * lanes; }
-  Index count() const { return parts_of(block.pixels(), whole()); }
-  Index pixels(Index panel) const { return std::min(whole(), block.pixels() - panel * whole()); }
-  Index width(Index panel) const { return pixels(panel) > lanes ? whole() : lanes; }
   Index runs(Index panel, Index image_stride, Index row_stride, Index step, Run* runs) const {
-    return block.runs(panel * whole(), pixels(panel), image_stride, row_stride, step, runs);
+    return block.runs(panel * whole(), used(panel), image_stride, row_stride, step, runs);
   }
 };
 
@@ -129,7 +124,7 @@ struct PixelLanesTask {
   /// Goes on with these pixels and filters; whether the filters are those of before.
   bool turn_to(const PixelBlock& block, Index m, Index count, const Batch<T>& y) {
     const bool same = m == m_begin && count == rows;
-    panels = {block, k.lanes};
+    panels = {{block.pixels(), k.lanes}, block};
     m_begin = m, rows = count;
     out = y.from(block.image, m, block.row, block.column);
     find_places();
@@ -143,7 +138,7 @@ struct PixelLanesTask {
     for (Index r = 0; r < rows; ++r) row_offsets[r] = r * out.c;
     for (Index j = 0; j < panels.count(); ++j) {
       const bool contiguous =
-          panels.runs(j, out.n, out.h, out.w, runs) == 1 && out.w == 1 && panels.pixels(j) == panels.whole();
+          panels.runs(j, out.n, out.h, out.w, runs) == 1 && out.w == 1 && panels.used(j) == panels.whole();
       direct[j] = one_block && contiguous ? runs[0].from : -1;
     }
   }
@@ -259,7 +254,7 @@ struct PixelLanesTask {
     const Index at_once = depth < B::long_sum || rows < B::many_rows ? count : 1;
     for (Index begin = 0; begin < count; begin += at_once) {
       const Index end = std::min(count, begin + at_once);
-      const bool one_run = panels.runs(begin, laid.image, laid.row, 1, runs) == 1 && panels.pixels(begin) == width;
+      const bool one_run = panels.runs(begin, laid.image, laid.row, 1, runs) == 1 && panels.used(begin) == width;
       const bool packing = placed.data == nullptr && at_once == 1 && one_run && rows >= height;
       const T* const source = laid.data + runs[0].from;
       if (!packing) pack_panels(k, laid, offsets, depth, panels, begin, end, runs, b);
