@@ -133,7 +133,7 @@ Index tile_columns(const Tiles<T>& tiles, const Taps& taps) {
       const bool one = is_one_stretch(taps, begin, count, tiles.vectors);
       for (Index j = 0; j < w.taps; ++j) {
         const Index found = Finding(w, j, begin, count).count;
-        if (found > 0) cost += cost_of(one ? count : found);
+        if (found > 0) cost += cost_of(one || tiles.of_height[found] == nullptr ? count : found);
       }
     }
     if (lowest_cost == 0 || cost < lowest_cost) best = n, lowest_cost = cost;
@@ -181,7 +181,9 @@ void sum_row(const Tiles<T>& tiles, const RowTile& tile, const Taps& taps, const
       if (!one) {
         const Finding found(w, j, begin, n);
         if (found.count == 0) continue;
-        if (found.count < n && tiles.of_height[tile.images * found.count] != nullptr) {
+        const bool has_tiles = tiles.of_height[found.count] != nullptr &&
+                               tiles.of_height[tile.images * found.count] != nullptr;
+        if (found.count < n && has_tiles) {
           at = found.begin, count = found.count;
           if (start) clear_columns(images, n, w.outputs, wide, sums + begin * wide);
           start = false;
