@@ -13,10 +13,11 @@ template <class T>
 struct PixelLanesBlocks {
   static constexpr Index unit = static_cast<Index>(sizeof(T));
   static constexpr Index depth = 256;  // taps of a packed block
-  static constexpr Index long_sum = 128, many_rows = 56;
+  static constexpr Index long_sum = 128, many_rows = 56, rows_packing = 128;
   static constexpr Index pixels = 2048 / unit;  // of a block
   static constexpr Index rows = 2048 / unit;    // filters of a task
   static constexpr Index few_panels = 4;        // with no more, filters are read where they lie
+  static constexpr Index ahead = 4;             // panels
   static constexpr Index widest = 2 * most_lanes<T>;
   static constexpr Index panels = parts_of(pixels, Index{2} * 16 / unit);  // of a block, at most
   static constexpr Index a = depth * (rows + Tiles<T>::most_rows);
@@ -204,7 +205,7 @@ struct PixelLanesTask {
   /// The rows [r, r + n) of a panel. With a tile of rows comes what else is to be done: the panel is packed from
   /// `source`, or what is read soon is asked for there, at the offsets of a part of the depth.
   void multiply(Index j, Index r, Index n, Index depth, PanelTileFunction<T> panel_tile, const T* source,
-                const Index* offsets, Index slower, T* panel, bool first) {
+                const Index* offsets, Index pace, T* panel, bool first) {
     const Index wide = panels.width(j), to_row = direct[j] < 0 ? wide : out.c;
     T* const to = direct[j] < 0 ? c + j * rows * panels.whole() + r * wide : out.data + row_offsets[r] + direct[j];
     const bool start = direct[j] < 0 ? first : overwrite;
@@ -215,7 +216,7 @@ struct PixelLanesTask {
     } else if (placed.data != nullptr) {
       k.tiles.of_vectors[vectors - 1].run(n, depth, placed.data + r, of_a, panel, to, to_row, start);
     } else if (panel_tile != nullptr) {
-      panel_tile(depth, of_rows, source, offsets, slower, panel, to, to_row, start);
+      panel_tile(depth, of_rows, source, offsets, pace, panel, to, to_row, start);
     } else {
       k.tiles.of_vectors[vectors - 1].run(n, depth, of_rows, of_a, panel, to, to_row, start);
     }
@@ -242,34 +243,45 @@ struct PixelLanesTask {
     multiply(j, r, n, depth, nullptr, nullptr, nullptr, 0, panel, first);
   }
 
+  /// How many of the panels [begin, end) the first tile of rows packs: whole ones, all in one run, which begins at
+  /// `from`. Short sums of many rows ask for what they read so long before that packing it alone is faster.
+  Index packed_by_tile(Index begin, Index end, const Laid<const T>& laid, Index& from) {
+    if (placed.data != nullptr || rows < height() || (end - begin > 1 && rows > B::rows_packing)) return 0;
+    const Index first = begin * panels.whole(), size = std::min(panels.size, end * panels.whole()) - first;
+    const bool one_run = panels.block.runs(first, size, laid.image, laid.row, 1, runs) == 1;
+    from = runs[0].from;
+    return one_run ? size / panels.whole() : 0;
+  }
+
   /// A block of taps: pack_rows(r, n, to) packs filters; at `next` lies what is read after it, or nullptr.
-  /// Short sums go along whole rows of `out`; long ones panel by panel, packed by the first tile where it lies in one
-  /// run.
+  /// Short sums go along whole rows of `out`, long ones panel by panel.
   template <class PackRows>
   void add_taps(const Laid<const T>& laid, const Index* offsets, Index depth, const T* next, bool first,
                 const PackRows& pack_rows) {
     const Index height = this->height(), width = panels.whole(), count = panels.count();
     find_filters(depth);
     const Soon soon(depth, parts_of(rows, height));
-    const Index at_once = depth < B::long_sum || rows < B::many_rows ? count : 1;
-    for (Index begin = 0; begin < count; begin += at_once) {
-      const Index end = std::min(count, begin + at_once);
-      const bool one_run = panels.runs(begin, laid.image, laid.row, 1, runs) == 1 && panels.used(begin) == width;
-      const bool packing = placed.data == nullptr && at_once == 1 && one_run && rows >= height;
-      const T* const source = laid.data + runs[0].from;
-      if (!packing) pack_panels(k, laid, offsets, depth, panels, begin, end, runs, b);
+    const bool at_once = depth < B::long_sum || rows < B::many_rows;
+    const Index step = at_once ? count : 1;
+    for (Index begin = 0; begin < count; begin += step) {
+      const Index end = std::min(count, begin + step);
+      Index from = 0;
+      const Index by_tile = packed_by_tile(begin, end, laid, from);
+      const T* const source = laid.data + from;
+      pack_panels(k, laid, offsets, depth, panels, begin + by_tile, end, runs, b + by_tile * depth * width);
       for (Index r = 0; r < rows; r += height) {
         const Index n = std::min(height, rows - r);
         if (begin == 0 && placed.data == nullptr) pack_rows(r, n, packed_a + r * depth);
         for (Index j = begin; j < end; ++j) {
           T* const panel = b + (j - begin) * depth * width;
-          if (packing && r == 0) {
-            multiply(j, r, n, depth, k.tiles.packing, source, offsets, 0, panel, first);
+          if (r == 0 && j < begin + by_tile) {
+            multiply(j, r, n, depth, k.tiles.packing, source + (j - begin) * width, offsets, at_once ? B::ahead : 0,
+                     panel, first);
             continue;
           }
           const T* at = placed.data == nullptr ? next : nullptr;
-          if (at != nullptr && at_once > 1) at += j * width;
-          if (at != nullptr && at_once == 1 && end < count) at = source + width;
+          if (at != nullptr && step > 1) at += j * width;
+          if (at != nullptr && step == 1 && end < count) at = source + width;
           multiply_and_ask(j, r, n, depth, at, soon, laid.channel, offsets, panel, first);
         }
       }

@@ -81,17 +81,17 @@ struct Tile {
 };
 
 /// A tile of `Rows` neighbours, packed [depth, Rows], and two vectors, which reads a source besides.
-///   packs        b [depth, columns] = source[offsets[k] + column], before it is multiplied. `offsets` has gather_ahead
-///                more entries, of rows to be read soon
-///   otherwise    b is packed; the rows of the source at offsets[k >> slower] are asked for meanwhile, slower >= 1
+///   packs        b [depth, columns] = source[offsets[k] + column], before it is multiplied; what lies `pace` panels
+///                further is asked for meanwhile. `offsets` has gather_ahead more entries, of rows to be read soon
+///   otherwise    b is packed; the rows of the source at offsets[k >> pace] are asked for meanwhile, pace >= 1
 template <class T>
-using PanelTileFunction = void (*)(Index depth, const T* a, const T* source, const Index* offsets, Index slower, T* b,
+using PanelTileFunction = void (*)(Index depth, const T* a, const T* source, const Index* offsets, Index pace, T* b,
                                    T* c, Index c_row, bool overwrite);
 
 template <class T, int Rows, bool Packs>
 struct PanelTile {
   template <int VectorBytes>
-  [[gnu::always_inline]] static void body(Index depth, const T* a, const T* source, const Index* offsets, Index slower,
+  [[gnu::always_inline]] static void body(Index depth, const T* a, const T* source, const Index* offsets, Index pace,
                                           T* b, T* c, Index c_row, bool overwrite) {
     using Vector = typename VectorOf<T, VectorBytes>::InRegister;
     using Memory = typename VectorOf<T, VectorBytes>::InMemory;
@@ -103,11 +103,12 @@ struct PanelTile {
       __builtin_prefetch(line, 1);
       __builtin_prefetch(line + L, 1);
       line += k + 1 < Rows ? c_row : 0;
-      if constexpr (!Packs) __builtin_prefetch(source + offsets[k >> slower] + ((k & 1) + 1) * L - 1, 0, 2);
+      if constexpr (!Packs) __builtin_prefetch(source + offsets[k >> pace] + ((k & 1) + 1) * L - 1, 0, 2);
 #pragma GCC unroll 2
       for (int v = 0; v < 2; ++v) {
         if constexpr (Packs) {
           __builtin_prefetch(source + offsets[k + gather_ahead] + (v + 1) * L - 1);
+          __builtin_prefetch(source + offsets[k] + (2 * pace + v + 1) * L - 1, 0, 2);
           column[v] = *reinterpret_cast<const Memory*>(source + offsets[k] + v * L);
           *reinterpret_cast<Memory*>(b + v * L) = column[v];
         } else {
