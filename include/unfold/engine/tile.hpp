@@ -185,7 +185,7 @@ template <class T, class Set>
 constexpr TileSet<T> tile_set_of() {
   // Rows of an image are 1 to 14 pixels, of two images 28, or parts of so many; other heights serve what is left over.
   if constexpr (Set::registers == 32) {
-    return {{tiles_of<T, Set, 1, 1, 2, 4, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 28>(),
+    return {{tiles_of<T, Set, 1, 1, 2, 4, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 24, 26, 28>(),
              tiles_of<T, Set, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>()},
             panel_tile_of<T, Set, 14, true>(),
             panel_tile_of<T, Set, 14, false>()};
