@@ -145,6 +145,52 @@ void store_panels(const Kernels<T>& k, const T* sums, const Panels& panels, bool
   }
 }
 
+/// What a thread of contract works on: the sums of some taps and some filters, those of the panels in the lanes.
+template <class T>
+struct ContractTask {
+  using B = ContractBlocks<T>;
+  const Kernels<T>& k;
+  T* sums;     // [panels, in rows, wide], panels in rows * width apart
+  T* packed;   // [pixels, wide]
+  T* turned;   // [width, taps]
+  T* dy_rows;  // [rows, B::pitch]
+  T* copy;     // of x
+  Laid<const T> laid{};
+  Run runs[B::pixels], runs_of_taps[B::taps];
+  Index offsets[B::taps + gather_ahead];
+
+  ContractTask(const Kernels<T>& kernels, detail::Workspace& workspace)
+      : k(kernels),
+        sums(workspace.take<T>(B::sums)),
+        packed(workspace.take<T>(B::packed)),
+        turned(workspace.take<T>(B::taps * B::widest)),
+        dy_rows(workspace.take<T>(B::rows * B::pitch)),
+        copy(workspace.take<T>(B::copy + 2 * B::widest)) {}
+
+  /// Adds the pixels of a block to the sums of taps and filters, or starts them, panel by panel: those of panel j go to
+  /// `to` + j * apart, whose rows are `to_row` apart, or, if that is 0, as wide as the panel.
+  void add_pixels(const PixelBlock& block, Index taps, const PixelRows<T>& filters, Index rows, const Panels& panels,
+                  bool taps_in_lanes, T* to, Index apart, Index to_row, bool first) {
+    PixelRows<T> lanes = filters, along{laid.data, laid.channel};
+    Lines lines{block.columns, block.rows, laid.row, block.images, laid.image};
+    if (taps_in_lanes) {
+      std::swap(lanes, along);
+      lines = Lines::one(block.pixels());
+      for (Index r = 0; r < rows; ++r) offsets[r] = r * filters.row;
+    }
+    const Index lines_of_lanes = taps_in_lanes ? block.images : 1, pixels_of_line = block.pixels() / lines_of_lanes;
+    for (Index j = 0; j < panels.count(); ++j) {
+      const Index wide = panels.width(j);
+      for (Index n = 0; n < lines_of_lanes; ++n) {
+        const PixelRows<T> of_panel{lanes.data + j * panels.whole() * lanes.row + n * laid.image, lanes.row};
+        pack_lanes(k, of_panel, panels.used(j), pixels_of_line, packed + n * pixels_of_line * wide, wide);
+      }
+      k.line_tiles.of_vectors[wide / k.lanes - 1].run(taps_in_lanes ? rows : taps, lines, along.data, offsets, packed,
+                                                      to + j * apart, to_row == 0 ? wide : to_row, first);
+    }
+  }
+};
+
 /// dw(m, k) = or += alpha * sum over pixels of dy(m, pixel) * x(k, pixel), k running over channels and taps.
 /// dy is a batch of M channels of h.outputs x w.outputs pixels, x has C channels.
 template <FloatOrDouble T>
@@ -165,53 +211,41 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
   const Index task_rows = std::min(B::rows, parts_of(equal_part(M, most), pair) * pair);
   const Index row_tasks = parts_of(M, task_rows);
 
-  detail::parallel_for(blocks.count() * row_tasks, [&](Index task) {
-    const Index m = task % row_tasks * task_rows, rows = std::min(task_rows, M - m);
-    const Taps all = blocks[task / row_tasks];
-    const Index taps = all.count();
-    const bool taps_in_lanes = one_line && taps_in_lanes_cost_less(taps, rows, N * image_pixels, k.lanes);
-    const Panels panels{taps_in_lanes ? taps : rows, k.lanes};
-    const Index in_rows = taps_in_lanes ? rows : taps, width = panels.whole();
+  detail::share_tasks(blocks.count() * row_tasks, [&](detail::Tasks& tasks) {
+    Index number = 0;
+    if (!tasks.take(number)) return;
     detail::Workspace workspace;
-    T* const sums = workspace.take<T>(B::sums);                // [panels, in_rows, wide], panels in_rows*width apart
-    T* const packed = workspace.take<T>(B::packed);            // [pixels, wide]
-    T* const turned = workspace.take<T>(B::taps * B::widest);  // [width, taps]
-    T* const dy_rows = workspace.take<T>(B::rows * B::pitch);
-    T* const copy = workspace.take<T>(B::copy + 2 * B::widest);
-    Run runs[B::pixels], runs_of_taps[B::taps];
-    Index offsets[B::taps + gather_ahead];
-    const Index used = tap_runs(all, h, w, runs_of_taps);
-    // Sums of taps in the lanes are made where they belong, if nothing is there.
-    const bool whole = taps_in_lanes && overwrite && alpha == T(1) && dw.col == 1 && used == 1 && taps % k.lanes == 0;
-    for (Index p = 0; p < pixels.count(); ++p) {
-      const PixelBlock block = pixels[p];
-      const Taps seen = seen_from(block, all);
-      const Laid<const T> laid =
-          lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w, copy);
-      laid.offsets(seen.channels, offsets);
-      const PixelRows<T> filters = rows_of(k, dy, block, m, rows, runs, dy_rows, B::pitch);
-      PixelRows<T> lanes = filters, along{laid.data, laid.channel};
-      Lines lines{block.columns, block.rows, laid.row, block.images, laid.image};
-      if (taps_in_lanes) {
-        std::swap(lanes, along);
-        lines = Lines::one(block.pixels());
-        for (Index r = 0; r < rows; ++r) offsets[r] = r * filters.row;
-      }
-      const Index lines_of_lanes = taps_in_lanes ? block.images : 1, pixels_of_line = block.pixels() / lines_of_lanes;
-      for (Index j = 0; j < panels.count(); ++j) {
-        const Index wide = panels.width(j);
-        for (Index n = 0; n < lines_of_lanes; ++n) {
-          const PixelRows<T> of_panel{lanes.data + j * width * lanes.row + n * laid.image, lanes.row};
-          pack_lanes(k, of_panel, panels.used(j), pixels_of_line, packed + n * pixels_of_line * wide, wide);
+    ContractTask<T> task(k, workspace);
+    Index laid_out = -1;  // these taps of the only block of pixels are still laid out
+    for (bool left = true; left; left = tasks.take(number)) {
+      const Index m = number % row_tasks * task_rows, rows = std::min(task_rows, M - m),
+                  taps_block = number / row_tasks;
+      const Taps all = blocks[taps_block];
+      const Index taps = all.count();
+      const bool taps_in_lanes = one_line && taps_in_lanes_cost_less(taps, rows, N * image_pixels, k.lanes);
+      const Panels panels{taps_in_lanes ? taps : rows, k.lanes};
+      const Index in_rows = taps_in_lanes ? rows : taps, used = tap_runs(all, h, w, task.runs_of_taps);
+      // Sums of taps in the lanes are made where they belong, if nothing is there.
+      const bool whole = taps_in_lanes && overwrite && alpha == T(1) && dw.col == 1 && used == 1 && taps % k.lanes == 0;
+      T* const to = whole ? &dw(m, task.runs_of_taps[0].from) : task.sums;
+      for (Index p = 0; p < pixels.count(); ++p) {
+        const PixelBlock block = pixels[p];
+        const Taps seen = seen_from(block, all);
+        if (pixels.count() > 1 || laid_out != taps_block) {
+          task.laid = lay_out(k, x.from(block.image, seen.channel, 0, 0), block.images, seen.channels, seen.h, seen.w,
+                              task.copy);
+          laid_out = taps_block;
         }
-        T* const c = whole ? &dw(m, runs_of_taps[0].from + j * width) : sums + j * in_rows * width;
-        k.line_tiles.of_vectors[wide / k.lanes - 1].run(in_rows, lines, along.data, offsets, packed, c,
-                                                        whole ? dw.row : wide, p == 0);
+        task.laid.offsets(seen.channels, task.offsets);
+        const PixelRows<T> filters = rows_of(k, dy, block, m, rows, task.runs, task.dy_rows, B::pitch);
+        task.add_pixels(block, taps, filters, rows, panels, taps_in_lanes, to,
+                        whole ? panels.whole() : in_rows * panels.whole(), whole ? dw.row : 0, p == 0);
       }
+      if (whole && pixels.count() > 0) continue;
+      if (pixels.count() == 0) std::fill_n(task.sums, panels.count() * in_rows * panels.whole(), T(0));
+      store_panels(k, task.sums, panels, taps_in_lanes, rows, task.turned, task.runs_of_taps, used, dw.from(m, 0),
+                   alpha, overwrite);
     }
-    if (whole && pixels.count() > 0) return;
-    if (pixels.count() == 0) std::fill_n(sums, panels.count() * in_rows * width, T(0));
-    store_panels(k, sums, panels, taps_in_lanes, rows, turned, runs_of_taps, used, dw.from(m, 0), alpha, overwrite);
   });
 }
 
