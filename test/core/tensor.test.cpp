@@ -4,7 +4,11 @@
 #include "support/catch.hpp"
 
 #include <cstdint>
+#include <filesystem>
+#include <fstream>
 #include <numeric>  // std::iota
+#include <sstream>
+#include <string>
 
 using namespace unfold;
 using Catch::Matchers::Message;
@@ -36,7 +40,34 @@ constexpr int write(X&&) {
   return 0;
 }
 
+std::uintptr_t address_of(const Tensor<char, 1>& tensor) { return reinterpret_cast<std::uintptr_t>(tensor.data()); }
+
+/// What Linux says of the mapping in which a byte lies: the letters behind VmFlags.
+std::string flags_at(std::uintptr_t address) {
+  std::ifstream maps("/proc/self/smaps");
+  bool here = false;
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t begin = 0, end = 0;
+    char dash = 0;
+    if (std::istringstream range(line); range >> std::hex >> begin >> dash >> end && dash == '-') {
+      here = begin <= address && address < end;
+    }
+    if (here && line.starts_with("VmFlags:")) return line + ' ';
+  }
+  return "";
+}
+
 }  // namespace
+
+TEST_CASE("A large tensor begins with a large page and asks for such pages, as far as they are its own") {
+  constexpr Index page = Index{2} << 20;
+  const Tensor<char, 1> below({2 * page - 1}), large({3 * page - 1});
+  CHECK(address_of(below) % 64 == 0);
+  REQUIRE(address_of(large) % page == 0);
+  if (!std::filesystem::exists("/sys/kernel/mm/transparent_hugepage")) SKIP("this system has no large pages");
+  CHECK(flags_at(address_of(large)).find(" hg ") != std::string::npos);
+  CHECK(flags_at(address_of(large) + 2 * page - 1).find(" hg ") != std::string::npos);
+}
 
 TEST_CASE("A new tensor is zero, or one value throughout") {
   const Tensor<float, 4> zero({2, 3, 5, 7});
