@@ -23,7 +23,7 @@ namespace detail {
 /// look up each in its tables again. Only advice: whatever the system does with it, the memory is the same.
 inline void ask_for_large_pages([[maybe_unused]] void* block, [[maybe_unused]] std::size_t bytes,
                                 [[maybe_unused]] std::size_t page) {
-#if defined(__linux__)
+#if defined(MADV_HUGEPAGE)
   static_cast<void>(madvise(block, bytes / page * page, MADV_HUGEPAGE));
 #endif
 }

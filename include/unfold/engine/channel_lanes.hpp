@@ -181,8 +181,8 @@ void sum_row(const Tiles<T>& tiles, const RowTile& tile, const Taps& taps, const
       if (!one) {
         const Finding found(w, j, begin, n);
         if (found.count == 0) continue;
-        const bool has_tiles = tiles.of_height[found.count] != nullptr &&
-                               tiles.of_height[tile.images * found.count] != nullptr;
+        const bool has_tiles =
+            tiles.of_height[found.count] != nullptr && tiles.of_height[tile.images * found.count] != nullptr;
         if (found.count < n && has_tiles) {
           at = found.begin, count = found.count;
           if (start) clear_columns(images, n, w.outputs, wide, sums + begin * wide);
