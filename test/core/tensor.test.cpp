@@ -40,8 +40,6 @@ constexpr int write(X&&) {
   return 0;
 }
 
-std::uintptr_t address_of(const Tensor<char, 1>& tensor) { return reinterpret_cast<std::uintptr_t>(tensor.data()); }
-
 /// What Linux says of the mapping in which a byte lies: the letters behind VmFlags.
 std::string flags_at(std::uintptr_t address) {
   std::ifstream maps("/proc/self/smaps");
@@ -59,14 +57,27 @@ std::string flags_at(std::uintptr_t address) {
 
 }  // namespace
 
-TEST_CASE("A large tensor begins with a large page and asks for such pages, as far as they are its own") {
-  constexpr Index page = Index{2} << 20;
-  const Tensor<char, 1> below({2 * page - 1}), large({3 * page - 1});
-  CHECK(address_of(below) % 64 == 0);
-  REQUIRE(address_of(large) % page == 0);
+TEST_CASE("Large pages are asked for as far as they lie in the block") {
+  constexpr std::uintptr_t page = detail::large_page;
+  using Pages = std::pair<std::uintptr_t, std::uintptr_t>;
+  CHECK(detail::large_pages(5 * page, 2 * page) == Pages(5 * page, 7 * page));
+  CHECK(detail::large_pages(5 * page, 2 * page - 1) == Pages(5 * page, 6 * page));
+  CHECK(detail::large_pages(5 * page + 64, 2 * page) == Pages(6 * page, 7 * page));
+  CHECK(detail::large_pages(5 * page + 64, 3 * page - 64) == Pages(6 * page, 8 * page));
+  CHECK(detail::large_pages(6 * page - 1, 2 * page + 1) == Pages(6 * page, 8 * page));
+}
+
+TEST_CASE("A tensor of 4 MiB or more asks for large pages") {
+  constexpr Index large = Index{4} << 20;
+  STATIC_REQUIRE(detail::AlignedAllocator<char>::is_large(large));
+  STATIC_REQUIRE_FALSE(detail::AlignedAllocator<char>::is_large(large - 1));
+  STATIC_REQUIRE(detail::AlignedAllocator<double>::is_large(large / 8));
+  STATIC_REQUIRE_FALSE(detail::AlignedAllocator<double>::is_large(large / 8 - 1));
+  const Tensor<char, 1> tensor({large});
+  const auto address = reinterpret_cast<std::uintptr_t>(tensor.data());
+  CHECK(address % 64 == 0);
   if (!std::filesystem::exists("/sys/kernel/mm/transparent_hugepage")) SKIP("this system has no large pages");
-  CHECK(flags_at(address_of(large)).find(" hg ") != std::string::npos);
-  CHECK(flags_at(address_of(large) + 2 * page - 1).find(" hg ") != std::string::npos);
+  CHECK(flags_at(detail::large_pages(address, large).first).find(" hg ") != std::string::npos);
 }
 
 TEST_CASE("A new tensor is zero, or one value throughout") {

@@ -57,10 +57,10 @@ class Fault:
 
 
 def read_list():
-    """(faults, other sources by floor, optimised tests) of mutants.toml."""
+    """(faults, other sources by floor or test, options of the linker by test, optimised tests) of mutants.toml."""
     with open(HERE / "mutants.toml", "rb") as text:
         table = tomllib.load(text)
-    return [Fault(**entry) for entry in table["fault"]], table["sources"], set(table["optimised"])
+    return [Fault(**entry) for entry in table["fault"]], table["sources"], table["links"], set(table["optimised"])
 
 
 def check(faults):
@@ -92,8 +92,9 @@ def limit():
 class Workshop:
     """Compiles and runs test programs, with or without a fault."""
 
-    def __init__(self, folder, sources, optimised):
+    def __init__(self, folder, sources, links, optimised):
         self.folder = pathlib.Path(folder)
+        self.links = links
         self.optimised = optimised
         eigen = run("pkg-config", "--cflags-only-I", "eigen3").stdout.split()
         self.compiler = ["g++", "-std=c++20", "-w", "-pthread", *(word.replace("-I", "-isystem") for word in eigen)]
@@ -103,7 +104,7 @@ class Workshop:
             header.parent.mkdir(parents=True)
             shutil.copy(HERE / "precompiled.hpp", header)
             self.must(*self.compiler, level, "-I", TEST, "-x", "c++-header", header, "-o", f"{header}.gch")
-        self.others = {floor: [self.compile_once(s) for s in sources.get(floor, [])] for floor in sources}
+        self.others = {name: [self.compile_once(s) for s in sources[name]] for name in sources}
         self.main = self.compile_once("support/catch_main.cpp")
 
     def must(self, *command):
@@ -126,8 +127,8 @@ class Workshop:
         done = run(*self.compiler, level, *precompiled, *includes, "-c", source, "-o", f"{program}.o")
         if done.returncode != 0:
             return judge_compilation(done.stdout)
-        others = self.others.get(test.split("/")[0], [])
-        done = run(*self.compiler, f"{program}.o", self.main, *others, "-lfmt", "-o", program)
+        others = self.others.get(test, self.others.get(test.split("/")[0], []))
+        done = run(*self.compiler, f"{program}.o", self.main, *others, *self.links.get(test, []), "-lfmt", "-o", program)
         if done.returncode != 0:
             return "INVALID", done.stdout
         environment = {**os.environ, "TMPDIR": str(place), "UNFOLD_TEST_DATA": str(TEST / "data")}
@@ -171,13 +172,13 @@ def cpu_seconds():
 
 
 def main(folder, names):
-    faults, sources, optimised = read_list()
+    faults, sources, links, optimised = read_list()
     if names:
         faults = [f for f in faults if any(f.name == n or f.file.startswith(n) for n in names)]
         if not faults:
             sys.exit(f"mutate: no fault of the list is named {' '.join(names)}")
     start = time.monotonic()
-    workshop = Workshop(folder, sources, optimised)
+    workshop = Workshop(folder, sources, links, optimised)
     tests = sorted({f.caught_by for f in faults if not f.complaint()})
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         whole = pool.map(lambda t: workshop.try_test(t, workshop.folder / t.replace("/", "_")), tests)
@@ -203,6 +204,6 @@ def main(folder, names):
 if __name__ == "__main__":
     if sys.argv[1:] == ["--check"]:
         sys.exit(check(read_list()[0]))
-    if len(sys.argv) < 2:
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
     sys.exit(main(sys.argv[1], sys.argv[2:]))

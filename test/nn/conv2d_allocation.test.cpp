@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // After the first call with a shape, neither forward, backward nor update asks for memory.
-#include <unfold/instances.hpp>
+#include <unfold/unfold.hpp>
 
 #include "support/allocations.hpp"
 #include "support/catch.hpp"

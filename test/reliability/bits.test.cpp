@@ -8,7 +8,7 @@
 #include "support/thread_count.hpp"
 
 #include <unfold/engine/isa.hpp>
-#include <unfold/instances.hpp>
+#include <unfold/unfold.hpp>
 
 #include <sched.h>  // ::sched_setaffinity
 

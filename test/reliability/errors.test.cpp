@@ -6,7 +6,7 @@
 #include "support/conformance.hpp"
 #include "support/shared_data.hpp"
 
-#include <unfold/instances.hpp>
+#include <unfold/unfold.hpp>
 
 #include <cmath>
 #include <iomanip>

@@ -7,7 +7,7 @@
 #include "support/tensor_matcher.hpp"
 #include "support/thread_count.hpp"
 
-#include <unfold/instances.hpp>
+#include <unfold/unfold.hpp>
 
 #include <fstream>
 

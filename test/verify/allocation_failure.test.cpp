@@ -4,7 +4,7 @@
 #include "support/allocation_failure.hpp"
 #include "support/fill.hpp"
 
-#include <unfold/instances.hpp>
+#include <unfold/unfold.hpp>
 
 #include <complex>
 

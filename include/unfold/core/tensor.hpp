@@ -6,8 +6,10 @@
 #include <unfold/core/view.hpp>
 
 #include <algorithm>  // std::fill_n, std::equal
-#include <new>        // std::align_val_t
-#include <utility>    // std::swap
+#include <cerrno>
+#include <cstdint>
+#include <new>      // std::align_val_t
+#include <utility>  // std::swap, std::pair
 #include <vector>
 
 #if defined(__linux__)
@@ -18,34 +20,42 @@ namespace unfold {
 
 namespace detail {
 
-/// Asks the system for large pages, where they are to be had, in all whole ones of a block that begins with one. A
-/// convolution reads rows that are far from each other: of small pages it touches thousands, and the processor would
-/// look up each in its tables again. Only advice: whatever the system does with it, the memory is the same.
-inline void ask_for_large_pages([[maybe_unused]] void* block, [[maybe_unused]] std::size_t bytes,
-                                [[maybe_unused]] std::size_t page) {
+inline constexpr std::uintptr_t large_page = std::uintptr_t{2} << 20;  // bytes
+
+/// The whole large pages of a block of memory: [first, second).
+inline std::pair<std::uintptr_t, std::uintptr_t> large_pages(std::uintptr_t block, std::size_t bytes) {
+  return {(block + large_page - 1) / large_page * large_page, (block + bytes) / large_page * large_page};
+}
+
+/// Asks the system for large pages in a block of memory, where they are to be had. A convolution reads rows that are
+/// far from each other: of small pages it touches thousands, and the processor would look up each in its tables again.
+/// Only advice: whatever the system does with it, the memory is the same.
+inline void ask_for_large_pages([[maybe_unused]] void* block, [[maybe_unused]] std::size_t bytes) {
 #if defined(MADV_HUGEPAGE)
-  static_cast<void>(madvise(block, bytes / page * page, MADV_HUGEPAGE));
+  const auto address = reinterpret_cast<std::uintptr_t>(block);
+  const auto [begin, end] = large_pages(address, bytes);
+  const int error = errno;
+  if (begin < end)
+    static_cast<void>(madvise(static_cast<char*>(block) + (begin - address), end - begin, MADV_HUGEPAGE));
+  errno = error;
 #endif
 }
 
 template <class T>
 struct AlignedAllocator {
   using value_type = T;
-  static constexpr std::size_t large_page = std::size_t{2} << 20;
+  static constexpr std::align_val_t alignment{alignof(T) > 64 ? alignof(T) : 64};
   static constexpr bool is_large(std::size_t n) { return n * sizeof(T) >= 2 * large_page; }
-  static constexpr std::align_val_t alignment(std::size_t n) {
-    return std::align_val_t{is_large(n) ? large_page : alignof(T) > 64 ? alignof(T) : 64};
-  }
   AlignedAllocator() = default;
   template <class U>
   AlignedAllocator(const AlignedAllocator<U>&) {}
   T* allocate(std::size_t n) {
     if (n > std::numeric_limits<std::size_t>::max() / 2 / sizeof(T)) throw std::bad_array_new_length();
-    void* const block = ::operator new(n * sizeof(T), alignment(n));
-    if (is_large(n)) ask_for_large_pages(block, n * sizeof(T), large_page);
+    void* const block = ::operator new(n * sizeof(T), alignment);
+    if (is_large(n)) ask_for_large_pages(block, n * sizeof(T));
     return static_cast<T*>(block);
   }
-  void deallocate(T* p, std::size_t n) { ::operator delete(p, alignment(n)); }
+  void deallocate(T* p, std::size_t) { ::operator delete(p, alignment); }
   template <class U>
   bool operator==(const AlignedAllocator<U>&) const {
     return true;

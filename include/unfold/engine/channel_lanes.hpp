@@ -99,15 +99,25 @@ struct Finding {
   }
 };
 
+/// How many of a tile's n columns are multiplied for a tap that finds the source under `found` of them: these alone
+/// where a tile of `images` images has their height, and one of a single image is not cut into more tiles than for all.
+template <class T>
+Index cut_columns(const Tiles<T>& tiles, Index images, Index found, Index n) {
+  if (found == 0 || found == n) return found;
+  const bool has_tile = tiles.of_height[images * found] != nullptr;
+  return has_tile && tiles.tiles_of(found) <= tiles.tiles_of(n) ? found : n;
+}
+
 /// Whether all taps are best multiplied as one stretch for some columns: what is spared by cutting off those that find
 /// padding alone is less than what more tiles cost.
-inline bool is_one_stretch(const Taps& taps, Index begin, Index n, Index vectors) {
+template <class T>
+bool is_one_stretch(const Tiles<T>& tiles, Index images, const Taps& taps, Index begin, Index n) {
   constexpr Index cost_of_tile = 256;  // in multiply-adds of vectors
   const Axis& w = taps.w;
   if (w.reads_all(0, begin, n) && w.reads_all(w.taps - 1, begin, n)) return true;
   Index spared = 0;  // columns
-  for (Index j = 0; j < w.taps; ++j) spared += n - Finding(w, j, begin, n).count;
-  return spared * taps.channels * taps.h.taps * vectors < w.taps * cost_of_tile;
+  for (Index j = 0; j < w.taps; ++j) spared += n - cut_columns(tiles, images, Finding(w, j, begin, n).count, n);
+  return spared * taps.channels * taps.h.taps * images * tiles.vectors < w.taps * cost_of_tile;
 }
 
 /// Columns of a tile: as many of the outputs as have room in it; or fewer, where more taps find padding alone then, or
@@ -130,10 +140,10 @@ Index tile_columns(const Tiles<T>& tiles, const Taps& taps) {
     Index cost = 0;
     for (Index begin = 0; begin < columns; begin += n) {
       const Index count = std::min(n, columns - begin);
-      const bool one = is_one_stretch(taps, begin, count, tiles.vectors);
+      const bool one = is_one_stretch(tiles, 1, taps, begin, count);
       for (Index j = 0; j < w.taps; ++j) {
-        const Index found = Finding(w, j, begin, count).count;
-        if (found > 0) cost += cost_of(one || tiles.of_height[found] == nullptr ? count : found);
+        const Index found = cut_columns(tiles, 1, Finding(w, j, begin, count).count, count);
+        if (found > 0) cost += cost_of(one ? count : found);
       }
     }
     if (lowest_cost == 0 || cost < lowest_cost) best = n, lowest_cost = cost;
@@ -173,7 +183,7 @@ void sum_row(const Tiles<T>& tiles, const RowTile& tile, const Taps& taps, const
   const bool every_row = kh.first == 0 && kh.end == taps.h.taps;
   for (Index begin = 0; begin < w.outputs; begin += tile.columns) {
     const Index n = std::min(tile.columns, w.outputs - begin);
-    const bool one = every_row && is_one_stretch(taps, begin, n, tile.images * tiles.vectors);
+    const bool one = every_row && is_one_stretch(tiles, tile.images, taps, begin, n);
     const Index depth = one ? order.at(0, 0, w.taps) : order.at(0, kh.end - kh.first, 0);
     bool start = first;
     for (Index j = 0; j < w.taps && depth > 0; j += one ? w.taps : 1) {
@@ -181,9 +191,7 @@ void sum_row(const Tiles<T>& tiles, const RowTile& tile, const Taps& taps, const
       if (!one) {
         const Finding found(w, j, begin, n);
         if (found.count == 0) continue;
-        const bool has_tiles =
-            tiles.of_height[found.count] != nullptr && tiles.of_height[tile.images * found.count] != nullptr;
-        if (found.count < n && has_tiles) {
+        if (cut_columns(tiles, tile.images, found.count, n) < n) {
           at = found.begin, count = found.count;
           if (start) clear_columns(images, n, w.outputs, wide, sums + begin * wide);
           start = false;
@@ -215,9 +223,9 @@ Index multiplied_taps(const Taps& taps) {
   const Index tile = tile_columns(tiles, taps);
   for (Index c = 0; c < taps.w.outputs; c += tile) {
     const Index n = std::min(tile, taps.w.outputs - c);
-    const bool one = is_one_stretch(taps, c, n, tiles.vectors);
+    const bool one = is_one_stretch(tiles, 1, taps, c, n);
     for (Index j = 0; j < taps.w.taps; ++j) {
-      const Index found = Finding(taps.w, j, c, n).count;
+      const Index found = cut_columns(tiles, 1, Finding(taps.w, j, c, n).count, n);
       if (found > 0) columns += one ? n : found;
     }
   }

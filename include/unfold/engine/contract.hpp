@@ -167,10 +167,10 @@ struct ContractTask {
         dy_rows(workspace.take<T>(B::rows * B::pitch)),
         copy(workspace.take<T>(B::copy + 2 * B::widest)) {}
 
-  /// Adds the pixels of a block to the sums of taps and filters, or starts them, panel by panel: those of panel j go to
-  /// `to` + j * apart, whose rows are `to_row` apart, or, if that is 0, as wide as the panel.
+  /// Adds the pixels of a block to the sums of taps and filters, or starts them, panel by panel: in `sums`, or in
+  /// place, the first of them there.
   void add_pixels(const PixelBlock& block, Index taps, const PixelRows<T>& filters, Index rows, const Panels& panels,
-                  bool taps_in_lanes, T* to, Index apart, Index to_row, bool first) {
+                  bool taps_in_lanes, const Strided<T>* in_place, bool first) {
     PixelRows<T> lanes = filters, along{laid.data, laid.channel};
     Lines lines{block.columns, block.rows, laid.row, block.images, laid.image};
     if (taps_in_lanes) {
@@ -179,14 +179,16 @@ struct ContractTask {
       for (Index r = 0; r < rows; ++r) offsets[r] = r * filters.row;
     }
     const Index lines_of_lanes = taps_in_lanes ? block.images : 1, pixels_of_line = block.pixels() / lines_of_lanes;
+    const Index in_rows = taps_in_lanes ? rows : taps;
     for (Index j = 0; j < panels.count(); ++j) {
-      const Index wide = panels.width(j);
+      const Index wide = panels.width(j), column = j * panels.whole();
       for (Index n = 0; n < lines_of_lanes; ++n) {
-        const PixelRows<T> of_panel{lanes.data + j * panels.whole() * lanes.row + n * laid.image, lanes.row};
+        const PixelRows<T> of_panel{lanes.data + column * lanes.row + n * laid.image, lanes.row};
         pack_lanes(k, of_panel, panels.used(j), pixels_of_line, packed + n * pixels_of_line * wide, wide);
       }
-      k.line_tiles.of_vectors[wide / k.lanes - 1].run(taps_in_lanes ? rows : taps, lines, along.data, offsets, packed,
-                                                      to + j * apart, to_row == 0 ? wide : to_row, first);
+      T* const to = in_place != nullptr ? &(*in_place)(0, column) : sums + column * in_rows;
+      k.line_tiles.of_vectors[wide / k.lanes - 1].run(in_rows, lines, along.data, offsets, packed, to,
+                                                      in_place != nullptr ? in_place->row : wide, first);
     }
   }
 };
@@ -227,7 +229,7 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
       const Index in_rows = taps_in_lanes ? rows : taps, used = tap_runs(all, h, w, task.runs_of_taps);
       // Sums of taps in the lanes are made where they belong, if nothing is there.
       const bool whole = taps_in_lanes && overwrite && alpha == T(1) && dw.col == 1 && used == 1 && taps % k.lanes == 0;
-      T* const to = whole ? &dw(m, task.runs_of_taps[0].from) : task.sums;
+      const Strided<T> in_place = dw.from(m, task.runs_of_taps[0].from);
       for (Index p = 0; p < pixels.count(); ++p) {
         const PixelBlock block = pixels[p];
         const Taps seen = seen_from(block, all);
@@ -238,8 +240,7 @@ void contract(const Batch<const T>& dy, Index M, const Batch<const T>& x, Index 
         }
         task.laid.offsets(seen.channels, task.offsets);
         const PixelRows<T> filters = rows_of(k, dy, block, m, rows, task.runs, task.dy_rows, B::pitch);
-        task.add_pixels(block, taps, filters, rows, panels, taps_in_lanes, to,
-                        whole ? panels.whole() : in_rows * panels.whole(), whole ? dw.row : 0, p == 0);
+        task.add_pixels(block, taps, filters, rows, panels, taps_in_lanes, whole ? &in_place : nullptr, p == 0);
       }
       if (whole && pixels.count() > 0) continue;
       if (pixels.count() == 0) std::fill_n(task.sums, panels.count() * in_rows * panels.whole(), T(0));

@@ -203,7 +203,7 @@ struct PixelLanesTask {
   }
 
   /// The rows [r, r + n) of a panel. With a tile of rows comes what else is to be done: the panel is packed from
-  /// `source`, or what is read soon is asked for there, at the offsets of a part of the depth.
+  /// `source`, or what is read soon is asked for there, at the offsets of a part of the depth, at this `pace`.
   void multiply(Index j, Index r, Index n, Index depth, PanelTileFunction<T> panel_tile, const T* source,
                 const Index* offsets, Index pace, T* panel, bool first) {
     const Index wide = panels.width(j), to_row = direct[j] < 0 ? wide : out.c;
@@ -244,7 +244,7 @@ struct PixelLanesTask {
   }
 
   /// How many of the panels [begin, end) the first tile of rows packs: whole ones, all in one run, which begins at
-  /// `from`. Short sums of many rows ask for what they read so long before that packing it alone is faster.
+  /// `from`. Several panels of many rows are asked for so long before that packing them alone is faster.
   Index packed_by_tile(Index begin, Index end, const Laid<const T>& laid, Index& from) {
     if (placed.data != nullptr || rows < height() || (end - begin > 1 && rows > B::rows_packing)) return 0;
     const Index first = begin * panels.whole(), size = std::min(panels.size, end * panels.whole()) - first;

@@ -140,6 +140,12 @@ struct Heights {
     while (of_height[height] == nullptr) --height;
     return height;
   }
+  /// How many of them n rows fill, one after the other.
+  Index tiles_of(Index n) const {
+    Index count = 0;
+    for (; n > 0; n -= highest(n)) ++count;
+    return count;
+  }
 };
 
 /// The tiles of one width.
