@@ -171,9 +171,9 @@ TEST_CASE("An empty batch has channels without pixels") {
 TEST_CASE("channels refuses groups that do not divide, and a group that is none of them") {
   Tensor<float, 4> y({2, 6, 3, 4});
   CHECK_THROWS_MATCHES(channels(y, 4, 0), ShapeError,
-                       Message("unfold::channels: groups must divide the channels, got [2, 6, 3, 4]"));
+                       Message("unfold::channels: groups must divide the channels, got 4 for [2, 6, 3, 4]"));
   CHECK_THROWS_MATCHES(channels(y, 0, 0), ShapeError,
-                       Message("unfold::channels: groups must divide the channels, got [2, 6, 3, 4]"));
+                       Message("unfold::channels: groups must divide the channels, got 0 for [2, 6, 3, 4]"));
   CHECK_THROWS_MATCHES(channels(y, 3, 3), ShapeError, Message("unfold::channels: group must be in [0, 3), got 3"));
   CHECK_THROWS_MATCHES(channels(y, 3, -1), ShapeError, Message("unfold::channels: group must be in [0, 3), got -1"));
 }

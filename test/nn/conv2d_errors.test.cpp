@@ -7,6 +7,8 @@
 #include "support/fill.hpp"
 #include "support/tensor_matcher.hpp"
 
+#include <complex>
+
 using namespace unfold;
 using test::equals;
 
@@ -42,6 +44,11 @@ TEST_CASE("A layer of wrong options cannot be made") {
         layer + "padding must be in [0, 2^31) on each side, got {0, -1, 0, 0}");
   CHECK(message_of({.in_channels = Index{1} << 40, .out_channels = Index{1} << 40}) ==
         layer + "the size in bytes must fit 63 bits, got [1099511627776, 1099511627776, 1, 1]");
+  CHECK(message_of({.in_channels = 1, .out_channels = 1, .activation = static_cast<Activation>(20)}) ==
+        layer + "activation must be one of the 16, got 20");
+  const Conv2DOptions ordered{.in_channels = 1, .out_channels = 1, .activation = Activation::relu};
+  CHECK(message([&] { const Conv2D<std::complex<double>> unordered(ordered); }) ==
+        layer + "activation must be one that the scalar type has, got relu");
 }
 
 TEST_CASE("forward refuses a wrong image and keeps the last one") {

@@ -109,6 +109,10 @@ struct Layers {
 
 const test::WrongCalls<Layers> layer_calls{
     // Conv2D.
+    {"unfold::Conv2D: activation must be one of the 16, got 16",
+     [](auto&) {
+       const Conv2D<float> c({.in_channels = 4, .out_channels = 4, .activation = static_cast<Activation>(16)});
+     }},
     {"unfold::Conv2D::forward: x must be [N, 4, IH, IW] with IH, IW >= 1, got [2, 3, 5, 6]",
      [](auto& s) { s.conv2d.forward(s.x.slice(1, 0, 3)); }},
     {"unfold::Conv2D::forward: x must be [N, 4, IH, IW] with IH, IW >= 1, got [2, 4, 0, 6]",

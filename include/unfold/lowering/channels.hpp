@@ -17,7 +17,9 @@ namespace detail {
 /// Errors: ShapeError unless `groups` divides C and 0 <= group < groups.
 template <class T>
 TensorView<T, 4> group_channels(const char* function, const TensorView<T, 4>& view, Index groups, Index group) {
-  require(groups >= 1 && view.shape(1) % groups == 0, function, "groups must divide the channels", view.shape());
+  if (groups < 1 || view.shape(1) % groups != 0) {
+    fail(function, "groups must divide the channels", std::to_string(groups) + " for " + to_string(view.shape()));
+  }
   if (group < 0 || group >= groups) {
     fail(function, "group must be in [0, " + std::to_string(groups) + ")", std::to_string(group));
   }

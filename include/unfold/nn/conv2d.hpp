@@ -180,6 +180,7 @@ class Conv2D {
  private:
   static Conv2DOptions checked(const Conv2DOptions& options) {
     detail::check_options("Conv2D", options);
+    detail::check_activation<T>("Conv2D", options.activation);
     return options;
   }
 
