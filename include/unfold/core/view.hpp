@@ -173,9 +173,7 @@ class TensorView {
   }
 
  private:
-  template <class U, int R>
-    requires Element<U> && (R >= 1)
-  friend class TensorView;
+  friend class TensorView<T, Rank + 1>;  // makes its rows
 
   bool inside(const Shape<Rank>& index) const {
     for (int d = 0; d < Rank; ++d) {

@@ -71,7 +71,7 @@ struct LineTiles : Heights<LineTileFunction<T>> {
 };
 
 template <class T, class Set, int Vectors, int... Rows>
-constexpr LineTiles<T> line_tiles_of() {
+consteval LineTiles<T> line_tiles_of() {
   LineTiles<T> tiles{};
   ((tiles.rows = Rows,
     tiles.of_height[Rows] =

@@ -165,7 +165,7 @@ struct Tiles : Heights<TileFunction<T>> {
 };
 
 template <class T, class Set, int Vectors, int... Rows>
-constexpr Tiles<T> tiles_of() {
+consteval Tiles<T> tiles_of() {
   Tiles<T> tiles{};
   tiles.vectors = Vectors;
   ((tiles.rows = Rows, tiles.of_height[Rows] = &Set::template run<Tile<T, Rows, Vectors>, Index, const T*, Index,

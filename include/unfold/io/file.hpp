@@ -69,10 +69,6 @@ class FileDescriptor {
     number_ = uninterrupted([&] { return ::open(path, flags | O_CLOEXEC, 0666); });
   }
   FileDescriptor(FileDescriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  FileDescriptor& operator=(FileDescriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
   ~FileDescriptor() {
     if (number_ >= 0) ::close(number_);
   }

@@ -227,9 +227,7 @@ struct PatchProduct {
 };
 
 /// The shape by which Eigen tells these views from other dense expressions when it picks a product.
-struct PatchShape {
-  static std::string debugName() { return "PatchShape"; }
-};
+struct PatchShape {};
 template <class S>
 concept SpecialShape = std::is_same_v<S, Eigen::TriangularShape> || std::is_same_v<S, Eigen::SelfAdjointShape> ||
                        std::is_same_v<S, Eigen::SparseShape>;
