@@ -42,5 +42,7 @@ TEST_CASE("a format of .N limits the digits after the point") {
 TEST_CASE("any other format is refused") {
   CHECK_THROWS_AS(fmt::format(fmt::runtime("{:x}"), thirds()), fmt::format_error);
   CHECK_THROWS_AS(fmt::format(fmt::runtime("{:.3f}"), thirds()), fmt::format_error);
+  CHECK_THROWS_AS(fmt::format(fmt::runtime("{:.1000}"), thirds()), fmt::format_error);
+  CHECK_THROWS_AS(fmt::format(fmt::runtime("{:.3"), thirds()), fmt::format_error);
   CHECK_THROWS_AS(fmt::format(fmt::runtime("{:>9}"), Shape<1>(5)), fmt::format_error);
 }

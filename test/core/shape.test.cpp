@@ -27,6 +27,7 @@ TEST_CASE("A shape holds its sizes, outermost first, whatever integers they are 
   STATIC_REQUIRE(shape != Shape{8, 3, 5, 32});
   STATIC_REQUIRE(Shape<2>() == Shape{0, 0});
   CHECK(std::accumulate(shape.begin(), shape.end(), Index{0}) == 48);
+  CHECK(std::distance(shape.begin(), shape.end()) == shape.size());
 }
 
 TEST_CASE("A shape is made of its number of integers and of nothing else") {

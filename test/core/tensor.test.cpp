@@ -80,6 +80,12 @@ TEST_CASE("A tensor of 4 MiB or more asks for large pages") {
   CHECK(flags_at(detail::large_pages(address, large).first).find(" hg ") != std::string::npos);
 }
 
+TEST_CASE("Memory past what the system can count is refused, and any allocator frees what another gave") {
+  detail::AlignedAllocator<double> allocator;
+  CHECK_THROWS_AS(allocator.allocate(std::numeric_limits<std::size_t>::max() / 8), std::bad_array_new_length);
+  CHECK(allocator == detail::AlignedAllocator<float>());
+}
+
 TEST_CASE("A new tensor is zero, or one value throughout") {
   const Tensor<float, 4> zero({2, 3, 5, 7});
   CHECK(zero.size() == 210);

@@ -63,7 +63,39 @@ TEST_CASE("only files are replaced") {
   REQUIRE(::mkfifo((folder / "b.partial").c_str(), 0600) == 0);
   CHECK(save_error(folder / "b") ==
         "unfold::save: cannot create " + (folder / "b.partial").string() + ": No such device or address");
+  const unfold::detail::FileDescriptor reader((folder / "b.partial").c_str(), O_RDONLY | O_NONBLOCK);
+  CHECK(save_error(folder / "b") == "unfold::save: cannot overwrite, as it is no regular file, " +
+                                        (folder / "b.partial").string() + ": Invalid argument");
   CHECK(folder.count() == 2);
+}
+
+TEST_CASE("a name without a folder is a file of the current one") {
+  const ScratchFolder folder;
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  const std::string error = [] {
+    try {
+      save("a", "here");
+    } catch (const std::exception& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  }();
+  std::filesystem::current_path(before);
+  CHECK(error.empty());
+  CHECK(read_whole(folder / "a") == "here");
+  CHECK(folder.count() == 1);
+}
+
+TEST_CASE("a file that is handed on is open in one place") {
+  const ScratchFolder folder;
+  save(folder / "a", "x");
+  unfold::detail::FileDescriptor first((folder / "a").c_str(), O_RDONLY);
+  REQUIRE(first.is_open());
+  const int number = first.number();
+  const unfold::detail::FileDescriptor second(std::move(first));
+  CHECK(second.number() == number);
+  CHECK_FALSE(first.is_open());  // NOLINT(bugprone-use-after-move): this is what is tested
 }
 
 TEST_CASE("permissions stay, and a link is replaced, not followed") {
@@ -78,6 +110,9 @@ TEST_CASE("permissions stay, and a link is replaced, not followed") {
   CHECK(read_whole(folder / "a") == "new");
   CHECK(read_whole(folder / "link") == "linked");
   CHECK(!std::filesystem::is_symlink(folder / "link"));
+  std::filesystem::create_symlink(folder / "loop", folder / "loop");
+  save(folder / "loop", "broken");
+  CHECK(read_whole(folder / "loop") == "broken");
 
   std::filesystem::create_symlink(folder / "a", folder / "c.partial");
   CHECK(save_error(folder / "c") ==

@@ -109,6 +109,17 @@ TEST_CASE("interrupted calls and short ones are carried on with") {
   CHECK(calls.log.size() == 2 + 7);
 }
 
+TEST_CASE("a file system that cannot sync folders is no hindrance") {
+  const ScratchFolder folder;
+  SystemCalls calls;
+  calls.fails_at = 10;
+  calls.error = EINVAL;
+  save(folder / "a", "new");
+  CHECK(calls.log.size() == 11);
+  CHECK(calls.log.back() == "fsync");
+  CHECK(read_whole(folder / "a") == "new");
+}
+
 TEST_CASE("a disk that fills up in the middle of a save leaves the old file") {
   const ScratchFolder folder;
   for (std::size_t written = 0; written < 9; ++written) {

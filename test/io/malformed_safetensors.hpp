@@ -223,6 +223,8 @@ inline constexpr MalformedRow safetensors_names[] = {
      R"(byte 11: expected a whole surrogate pair, got "ud800\\n\":1}")"},
     {"a first surrogate and an escaped letter", R"(\ud800\u0041)",
      R"(byte 11: expected a whole surrogate pair, got "ud800\\u0041\":1}")"},
+    {"a first surrogate and an escape behind the second ones", R"(\ud800\ue000)",
+     R"(byte 11: expected a whole surrogate pair, got "ud800\\ue000\":1}")"},
     {"two second surrogates", R"(\udc00\udc00)",
      R"(byte 11: expected a whole surrogate pair, got "udc00\\udc00\":1}")"},
     {"metadata that are a number", "__metadata__", R"(byte 24: expected '{', got "1}")"},

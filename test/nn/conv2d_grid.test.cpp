@@ -125,6 +125,15 @@ TEST_CASE("The named problems are exact") {
   for (const auto& problem : test::problems()) check(problem);
 }
 
+TEST_CASE("Groups whose rows fill the lanes as well as groups do are exact") {
+  const Problem wide{.name = "wide_groups", .x = {1, 24, 4, 66}, .out_channels = 24, .kernel = {3, 2}, .groups = 8};
+  check(wide);
+  for (const Index M : {2, 5}) {  // too few and too many for the rows: the groups are taken
+    check({.name = "filters", .x = wide.x, .out_channels = 8 * M, .kernel = wide.kernel, .groups = 8});
+    check({.name = "channels", .x = {1, 8 * M, 4, 66}, .out_channels = 24, .kernel = wide.kernel, .groups = 8});
+  }
+}
+
 TEST_CASE("A grid of small geometries is exact") {
   const auto problems = grid();
   REQUIRE(problems.size() >= 20000);

@@ -71,6 +71,17 @@ TEST_CASE("A dense layer reads strided views") {
   CHECK(Tensor<float, 2>(layer.weight_gradient()) == dw);
 }
 
+TEST_CASE("A constant dense layer shows its parameters to be read") {
+  Dense<float> layer({.inputs = IC, .outputs = OC});
+  const Dense<float>& constant = layer;
+  STATIC_REQUIRE(std::is_same_v<decltype(constant.weights()), TensorView<const float, 2>>);
+  CHECK(constant.weights().data() == layer.weights().data());
+  CHECK(constant.bias().data() == layer.bias().data());
+  CHECK(constant.weight_gradient().data() == layer.weight_gradient().data());
+  CHECK(constant.bias_gradient().data() == layer.bias_gradient().data());
+  CHECK(constant.weight_gradient().data() != constant.weights().data());
+}
+
 TEST_CASE("The activation and the lack of a bias reach both directions") {
   const auto x = integers<double>(Shape<2>{N, IC}, 6), dy = integers<double>(Shape<2>{N, OC}, 7);
   auto linear = integer_layer<double>({.inputs = IC, .outputs = OC, .bias = false});

@@ -143,13 +143,15 @@ TEST_CASE("As JSON the report is complete") {
   toy.plant = [](auto& t) { t.dx()(4, 3) = NAN; };
   auto report = gradient_check(toy, test::normal_input<double>(), {.seed = 9});
   report.findings.push_back({Verdict::fail, "a \"quoted\" line\n"});
+  report.findings.push_back({Verdict::nondeterministic, "another"});
   report.tensors[2].entries[1].order = 1.5;
   const auto json = nlohmann::json::parse(to_json(report));
-  CHECK(json["verdict"] == "FAIL");
+  CHECK(json["verdict"] == "NON-DETERMINISTIC");
   CHECK(json["engine"] == "central differences");
   CHECK(json["seed"] == 9);
   CHECK(json["findings"][0]["text"] == "a \"quoted\" line\n");
   CHECK(json["findings"][0]["verdict"] == "FAIL");
+  CHECK(json["findings"][1]["text"] == "another");
   REQUIRE(json["tensors"].size() == 3);
   const auto& x = json["tensors"][0];
   CHECK(x["name"] == "x");
