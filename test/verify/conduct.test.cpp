@@ -7,9 +7,12 @@
 #include "support/catch.hpp"
 #include "support/fill.hpp"
 
+#include <cmath>
 #include <functional>
+#include <optional>
 
 using namespace unfold;
+using Catch::Matchers::Message;
 
 namespace {
 
@@ -45,6 +48,16 @@ struct Scaled {
   std::function<void(Scaled&, const Tensor<double, 2>&)> after_forward, after_backward;
   bool overwrites = false;
   double counter = 0;
+};
+
+/// The same with a parameter that has no elements.
+struct Bare : Scaled {
+  template <class Visit>
+  void visit_parameters(Visit&& visit) {
+    Scaled::visit_parameters(visit);
+    visit("none", none.view(), none.view());
+  }
+  Tensor<double, 1> none{Shape<1>(0)};
 };
 
 Tensor<double, 2> normal_matrix() {
@@ -94,6 +107,47 @@ TEST_CASE("A layer that writes to what is not its own is found out") {
   SECTION("a parameter") {
     layer.after_backward = [](Scaled& l, auto&) { l.a(0) += 1; };
     CHECK(found(layer).back() == "FAIL: the layer wrote to a");
+  }
+  SECTION("x, the same each time") {
+    layer.after_forward = [](Scaled& l, auto&) {
+      const_cast<double&>(l.x(1, 2)) = 7;
+    };  // NOLINT: what a bad layer does
+    CHECK(found(layer).back() == "FAIL: the layer wrote to x");
+  }
+  SECTION("a parameter, the same each time") {
+    layer.after_forward = [](Scaled& l, auto&) { l.a(0) = 0.25; };
+    CHECK(found(layer) == Sentences{"FAIL: the layer wrote to a"});
+  }
+}
+
+TEST_CASE("A layer that keeps its first input for ever is found out, whatever that input is") {
+  for (const double q : {0.5, 0.0}) {
+    Scaled layer;
+    std::optional<Tensor<double, 2>> first;
+    layer.after_backward = [&](Scaled& l, auto&) {
+      if (!first) first = Tensor<double, 2>(l.x);
+      l.da(0) += (l.dy.array() * (first->array() - l.x.array())).sum();
+    };
+    CHECK(gradient_check(layer, Tensor<double, 2>({2, 5}, q)).verdict() == Verdict::fail);
+  }
+}
+
+TEST_CASE("Derivatives are taken at numbers only") {
+  Scaled layer;
+  auto x = normal_matrix();
+  x(1, 1) = -HUGE_VAL;
+  CHECK_THROWS_MATCHES(gradient_check(layer, x), ShapeError,
+                       Message("unfold::gradient_check: x must be finite, got -inf as element 6"));
+  layer.a(0) = std::nan("");
+  CHECK_THROWS_MATCHES(gradient_check(layer, normal_matrix()), ShapeError,
+                       Message("unfold::gradient_check: a must be finite, got nan as element 0"));
+  CHECK(std::isnan(layer.a(0)));
+}
+
+TEST_CASE("A parameter without elements has nothing to prove") {
+  Bare layer;
+  for (const auto engine : {GradientEngine::differences, GradientEngine::adjoint, GradientEngine::integers}) {
+    CHECK(gradient_check(layer, normal_matrix(), {.engine = engine}));
   }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <unfold/nn/pooling.hpp>
 #include <unfold/verify/gradient_check.hpp>
 
 #include "support/catch.hpp"
@@ -52,6 +53,23 @@ TEST_CASE("On integers a layer that is not linear is told as such") {
   CHECK(report.findings[0].text == "y is not linear in each tensor: take another engine");
   auto linear = linear_toy<double>();
   CHECK(gradient_check(linear, normal_input<double>(), {.engine = GradientEngine::integers}).findings.empty());
+}
+
+TEST_CASE("On integers a mean of nine is linear but rounded, which is told, and of four exact") {
+  const Tensor<double, 4> x({2, 3, 6, 6});
+  AvgPool2D<double> nine({.kernel = {3, 3}}), four({.kernel = {2, 2}});
+  const auto report = gradient_check(nine, x, {.engine = GradientEngine::integers});
+  REQUIRE(report.findings.size() == 1);
+  CHECK(report.findings[0].text ==
+        "y is rounded, as the sums of integers with its coefficients are not exact: take another engine");
+  CHECK(gradient_check(four, x, {.engine = GradientEngine::integers}));
+  CHECK(gradient_check(nine, x, {.engine = GradientEngine::adjoint}));
+}
+
+TEST_CASE("Directions in a single element are one coordinate, which makes no convention") {
+  Tensor<double, 1> x({1}, 0.75), gradient({1}, 0.3);
+  const auto sine = [](TensorView<const double, 1> q) { return std::sin(q(0)); };
+  CHECK(gradient_check(sine, x, gradient, {.engine = GradientEngine::taylor}).verdict() == Verdict::fail);
 }
 
 TEST_CASE("The adjoint engine takes long sums and their cancellation") {

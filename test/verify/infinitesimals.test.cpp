@@ -118,6 +118,8 @@ TEST_CASE("A twin that computes something else is told, and a claim beside it no
   CHECK(report.verdict() == Verdict::fail);
   REQUIRE(report.findings.size() == 1);
   CHECK(report.findings[0].text.starts_with("the twin gives "));
+  CHECK(detail::compare_outputs(std::vector{DualNumber(2e-9)}, std::vector{1e-9}, 32).at(0).text ==
+        "the twin gives 2e-09 as element 0 of y, the layer 1e-09");
   other.padding = {1, 3, 0, 1};
   const auto larger = gradient_check(layer, normal_image(), Conv2D<DualNumber>(other));
   CHECK(larger.verdict() == Verdict::fail);

@@ -28,7 +28,8 @@ struct GradientCheckOptions {
   Index coordinates = std::numeric_limits<Index>::max();
   /// So many directions in each tensor are checked, by the engines that use them.
   Index directions = 4;
-  /// How many roundings a number may carry, in units of epsilon times the largest of its kind.
+  /// How many roundings a number may carry, in units of epsilon times the largest of its kind. Differences measure how
+  /// many there are before they call a claim wrong.
   double roundings = 32;
   /// Whether backward adds to the gradients of parameters, as the layers of the library do, or overwrites them.
   bool accumulates = true;

@@ -53,7 +53,7 @@ class Directions {
       size += std::abs(term);
     }
     entry.rounding = roundings_ / 2 * epsilon * size;
-    if (entry.within_bound()) entry.verdict = Verdict::pass;
+    if (entry.within_bound()) entry.verdict = entry.verdict_within_bound();
     return entry;
   }
 
@@ -104,7 +104,7 @@ class Directions {
     best.order = std::min(best.order, order_of_even);
     const bool settled = best.truncation <= std::max(best.rounding, std::sqrt(std::sqrt(epsilon)) * size);
     if (!kink && settled && best.within_bound()) {
-      best.verdict = Verdict::pass;
+      best.verdict = best.verdict_within_bound();
     } else if (kink ? last.between() : kink_near_best) {
       best.verdict = Verdict::kink;
     }

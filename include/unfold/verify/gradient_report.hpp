@@ -19,7 +19,8 @@ namespace unfold {
 /// What a check says of one entry, one tensor, or the whole; the worst of the parts is the whole's.
 ///   pass              the claimed derivative lies within the bound of the measured one
 ///   kink              there is no derivative here, but the claim lies between the slopes on either side
-///   vacuous           nothing was tested: no claimed or measured derivative differs from zero by more than its bound
+///   vacuous           nothing was tested: no claimed or measured derivative differs from zero by more than its bound;
+///                     of one entry: both are smaller than it, and not the same
 ///   convention        every claim of the tensor is the same multiple of the derivative: a sign, or a scale
 ///   fail              the claim is wrong
 ///   nondeterministic  the same call gave two results, so that no measurement means anything
@@ -51,6 +52,9 @@ struct GradientEntry {
   bool within_bound() const { return error() <= bound() && bound() < HUGE_VAL; }
   bool zero() const { return std::abs(analytic) <= bound() && std::abs(numeric) <= bound(); }
 
+  /// Of a claim within the bound: pass; or vacuous, where the numbers are lost in it, and not the same.
+  Verdict verdict_within_bound() const { return zero() && error() > 0 ? Verdict::vacuous : Verdict::pass; }
+
   /// error / bound: above 1, up to infinity, where the claim lies outside.
   double excess() const {
     if (error() == 0) return 0;
@@ -74,7 +78,7 @@ struct TensorReport {
   Verdict verdict() const {
     if (count(Verdict::fail) > 0) return ratio() ? Verdict::convention : Verdict::fail;
     if (std::all_of(entries.begin(), entries.end(), [](const auto& e) { return e.zero(); })) return Verdict::vacuous;
-    return count(Verdict::pass) > 0 ? Verdict::pass : Verdict::kink;
+    return count(Verdict::pass) > 0 ? Verdict::pass : count(Verdict::kink) > 0 ? Verdict::kink : Verdict::vacuous;
   }
 
   /// The number r for which analytic = r * numeric at every entry, where none that differs from zero is right.
@@ -83,6 +87,8 @@ struct TensorReport {
   /// product are rounded, r from two rounded numbers: four half units, 2*epsilon, where a claim is computed once.
   /// Twice that is allowed, for claims that were rounded before they were multiplied.
   std::optional<double> ratio() const {
+    const bool one_element = std::all_of(shape.begin(), shape.end(), [](Index extent) { return extent == 1; });
+    if (one_element) return std::nullopt;  // all directions are the same coordinate
     const GradientEntry* largest = nullptr;
     Index count = 0;
     for (const auto& e : entries) {
@@ -154,8 +160,11 @@ struct GradientReport {
   };
 
   Verdict verdict() const {
-    Verdict worst = tensors.empty() ? Verdict::vacuous : Verdict::pass;
-    for (const auto& tensor : tensors) worst = std::max(worst, tensor.verdict());
+    const auto is_empty = [](const TensorReport& tensor) { return tensor.entries.empty(); };
+    Verdict worst = std::all_of(tensors.begin(), tensors.end(), is_empty) ? Verdict::vacuous : Verdict::pass;
+    for (const auto& tensor : tensors) {
+      if (!is_empty(tensor)) worst = std::max(worst, tensor.verdict());
+    }
     for (const auto& finding : findings) worst = std::max(worst, finding.verdict);
     return worst;
   }

@@ -49,6 +49,11 @@ inline std::string sentences(const GradientReport& report) {
   std::string text;
   for (const auto& finding : report.findings) text += to_string(finding.verdict) + ": " + finding.text + '\n';
   for (const auto& tensor : report.tensors) {
+    const Index lost = tensor.count(Verdict::vacuous);
+    if (lost > 0 && tensor.verdict() != Verdict::vacuous) {
+      text += to_string(Verdict::vacuous) + ": " + tensor.name + ": " + std::to_string(lost) + " of " +
+              std::to_string(tensor.entries.size()) + " entries are smaller than their bound: these were not tested\n";
+    }
     const std::optional<double> ratio = tensor.ratio();
     if (!ratio || tensor.verdict() != Verdict::convention) continue;
     text += to_string(Verdict::convention) + ": " + tensor.name + ": analytic = " + number_text("%.10g", *ratio) +

@@ -6,6 +6,7 @@
 
 #include <unfold/nn/scalar.hpp>
 #include <unfold/verify/claim.hpp>
+#include <unfold/verify/gradient_text.hpp>
 
 #include <unsupported/Eigen/AutoDiff>
 
@@ -74,8 +75,8 @@ std::vector<Finding> compare_outputs(const std::vector<S>& twins, const std::vec
   for (std::size_t i = 0; i < ours.size(); ++i) {
     const double a = InfinitesimalPart<S>::value(twins[i]), b = static_cast<double>(ours[i]);
     if (a == b || std::abs(a - b) <= allowed || (std::isnan(a) && std::isnan(b))) continue;
-    return {{Verdict::fail, "the twin gives " + std::to_string(a) + " as element " + std::to_string(i) +
-                                " of y, the layer " + std::to_string(b)}};
+    return {{Verdict::fail, "the twin gives " + number_text("%.12g", a) + " as element " + std::to_string(i) +
+                                " of y, the layer " + number_text("%.12g", b)}};
   }
   return {};
 }
@@ -110,7 +111,9 @@ class Infinitesimals {
     });
     for (GradientEntry& entry : report.entries) {
       entry.rounding = options_.roundings * epsilon * largest;
-      entry.verdict = entry.within_bound() ? Verdict::pass : at_kink(entry) ? Verdict::kink : Verdict::fail;
+      entry.verdict = entry.within_bound() ? entry.verdict_within_bound()
+                      : at_kink(entry)     ? Verdict::kink
+                                           : Verdict::fail;
     }
     return report;
   }

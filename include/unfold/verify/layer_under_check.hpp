@@ -75,6 +75,8 @@ class LayerUnderCheck {
       claims_.push_back(claim(name, value));
     };
     visit_parameters(layer_, "", add_claim);
+    require_finite();
+    const std::vector<std::vector<T>> values = current_values();
 
     weigh_outputs([&](T& c) {
       c = T(1);
@@ -83,7 +85,7 @@ class LayerUnderCheck {
     std::vector<T> y, dx;
     run(y, dx);
     note_gradients(dx);
-    look_at_conduct(y, dx);
+    look_at_conduct(y, dx, values);
   }
 
   /// The outputs at the current values of all claims.
@@ -115,12 +117,30 @@ class LayerUnderCheck {
     return options;
   }
 
-  /// Draws c, of y's shape, in a first pass at another point, x back to front: what a layer keeps from it and uses
-  /// later is wrong at x.
+  void require_finite() const {
+    for (const Claim<T>& claim : claims_) {
+      for (std::size_t j = 0; j < claim.size(); ++j) {
+        if (std::isfinite(*claim.at[j])) continue;
+        fail("gradient_check", claim.name + " must be finite",
+             std::to_string(*claim.at[j]) + " as element " + std::to_string(j));
+      }
+    }
+  }
+
+  /// Another point of the same kind: x back to front or, where that is x again, an eighth nearer to zero, and off it.
+  Tensor<T, X::rank> other_point() const {
+    Tensor<T, X::rank> other = point_;
+    std::reverse(other.data(), other.data() + other.size());
+    if (other == point_) {
+      for_each_element(other.view(), [](T& q) { q = q == T(0) ? T(0.125) : q * T(0.875); });
+    }
+    return other;
+  }
+
+  /// Draws c, of y's shape, in a first pass at another point: what a layer keeps from it and uses later is wrong at x.
   template <class Draw>
   void weigh_outputs(const Draw& draw_weight) {
-    Tensor<T, X::rank> other = point_;
-    std::reverse_copy(point_.data(), point_.data() + point_.size(), other.data());
+    const Tensor<T, X::rank> other = other_point();
     const ReadableView<X> input = std::as_const(other).view();
     c_ = Tensor<T, Y::rank>(readable(layer_.forward(input, Mode::training)));
     for_each_element(c_.view(), draw_weight);
@@ -174,9 +194,9 @@ class LayerUnderCheck {
     if (is_so) findings_.push_back({verdict, text});
   }
 
-  /// What a second and a third run do, compared with the first: y and dx, and the gradients in `claims`.
-  void look_at_conduct(const std::vector<T>& y, const std::vector<T>& dx) {
-    const std::vector<std::vector<T>> values = current_values();
+  /// What a second and a third run do, compared with the first: y and dx, and the gradients in `claims`; and whether x
+  /// and the parameters are still the `values` that they had before any run.
+  void look_at_conduct(const std::vector<T>& y, const std::vector<T>& dx, const std::vector<std::vector<T>>& values) {
     const std::vector<T> c = elements(c_.view());
     find(!same(c, weights_), Verdict::fail, "the layer wrote to dy");
     // Where gradients are overwritten, what stood there before must not matter.
