@@ -96,8 +96,11 @@ FileInfo safetensors_info(Bytes bytes, const std::string& name) {
 FileInfo inspect(Bytes bytes, const std::string& name) {
   const std::string_view start(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 9));
   if (start.starts_with("\x93NUMPY")) return npy_info(bytes, name);
-  if (start.size() >= 4 && start[0] == 0 && start[1] == 0) return idx_info(bytes, name);
-  if (start.size() == 9 && start[8] == '{') return safetensors_info(bytes, name);
+  // The length of a safetensors header may begin with two zeros as an IDX file does, which has a number of axes then.
+  const bool opens_json = start.size() == 9 && start[8] == '{', has_axes = start.size() >= 4 && start[3] != 0;
+  const bool two_zeros = start.size() >= 4 && start[0] == 0 && start[1] == 0;
+  if (two_zeros && (has_axes || !opens_json)) return idx_info(bytes, name);
+  if (opens_json) return safetensors_info(bytes, name);
   throw FormatError(fmt::format("{}: byte 0: expected a .npy, IDX or safetensors file, got {}", name,
                                 bytes.empty() ? "an empty file" : detail::in_quotes(start)));
 }

@@ -96,6 +96,22 @@ TEST_CASE("Weights start as He's normal numbers, with the same bits on every mac
   CHECK(large.weights().array().mean() != mean);
 }
 
+TEST_CASE("Views of the parameters and their gradients stay when a layer is initialised") {
+  Conv2DOptions o = options;
+  o.batch_norm = BatchNorm::standard;
+  Setup<float> s(o);
+  s.layer.forward(s.x);
+  s.layer.backward(s.dy);
+  const auto w = s.layer.weights(), dw = s.layer.weight_gradient();
+  const auto bias = s.layer.bias(), scales = s.layer.scales();
+  s.layer.initialize(5);
+  CHECK(w.data() == s.layer.weights().data());
+  CHECK(dw.data() == s.layer.weight_gradient().data());
+  CHECK(bias.data() == s.layer.bias().data());
+  CHECK(scales.data() == s.layer.scales().data());
+  CHECK(scales(0) == 1);
+}
+
 TEST_CASE("Initialising again forgets everything but the options and the learning rate scale") {
   Conv2DOptions o = options;
   o.batch_norm = BatchNorm::standard;

@@ -234,6 +234,33 @@ TEMPLATE_TEST_CASE("beta 1 adds to what is there, twice the same is twice as muc
   });
 }
 
+TEMPLATE_TEST_CASE("Weights of any strides are those of a copy, and what lies between them stays", "", float, double) {
+  using T = TestType;
+  for_each_problem<T>([](const Problem& problem, const Conv2DOptions& options, const auto& data) {
+    const Shape<4> s = data.w.shape();
+    Tensor<T, 4> larger({s[0] + 1, s[1] + 2, s[2] + 1, s[3] + 2}, T(7)), last({s[0], s[2], s[3], s[1]}, T(7));
+    const auto inside = larger.slice(0, 1, s[0]).slice(1, 1, s[1]).slice(2, 0, s[2]).slice(3, 2, s[3]);
+    const TensorView<T, 4> channels_last(last.data(), s, {last.stride(0), 1, last.stride(1), last.stride(2)});
+    const auto y = forward(data.x, data.w, options), dx = backward_input(data.dy, data.w, options, problem.x);
+    const auto dw = backward_weights(data.x, data.dy, options);
+    for (const TensorView<T, 4>& w : {inside, channels_last}) {
+      test::copy_into(w, data.w);
+      auto twice_y = y, twice_dx = dx;
+      conv2d_forward(data.x, w, options, twice_y, T(1));
+      CHECK_THAT(twice_y, equals(times(2, y)));
+      conv2d_backward_input(data.dy, w, options, twice_dx, T(1));
+      CHECK_THAT(twice_dx, equals(times(2, dx)));
+      w.fill(std::numeric_limits<T>::quiet_NaN());
+      conv2d_backward_weights(data.x, data.dy, options, w);
+      CHECK_THAT(w, equals(dw));
+      conv2d_backward_weights(data.x, data.dy, options, w, T(-3));  // -3*dw + dw
+      CHECK_THAT(w, equals(times(-2, dw)));
+    }
+    inside.fill(T(7));
+    CHECK(larger == Tensor<T, 4>(larger.shape(), T(7)));
+  });
+}
+
 TEMPLATE_TEST_CASE("Two backwards of a layer before an update give twice the gradients, and the same dx", "", float,
                    double) {
   for_each_problem<TestType>([](const Problem&, const Conv2DOptions& options, const auto& data) {

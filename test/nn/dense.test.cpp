@@ -111,7 +111,9 @@ TEST_CASE("A dense layer starts with He's numbers and zero bias") {
   Dense<double> layer({.inputs = 8, .outputs = 3});  // deviation sqrt(2/8) = 1/2
   layer.bias().fill(7);
   layer.learning_rate_scale = 3;
+  const auto weights = layer.weights();
   layer.initialize(42);
+  CHECK(weights.data() == layer.weights().data());
   Random random(42);
   for (Index i = 0; i < 24; ++i) CHECK(layer.weights().data()[i] == 0.5 * random.normal());
   for (Index i = 0; i < 3; ++i) CHECK(layer.bias()(i) == 0);

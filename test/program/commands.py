@@ -75,10 +75,13 @@ def check_info(report, folder):
     (folder / "b").write_bytes(images)
     (folder / "c.gz").write_bytes(gzip.compress(images))
     (folder / "d.npy").write_bytes(npy("<f2", (4,), bytes(8)))
+    header = json.dumps({"w": {"dtype": "F64", "shape": [2], "data_offsets": [0, 16]}}).ljust(65536)
+    (folder / "e").write_bytes(struct.pack("<Q65536s2d", 65536, header.encode(), 1, 4))  # begins with two zeros, as IDX
     for name, kind, packed, dtype, shape, least, largest, mean in (
         ("a.npy", "npy", False, "<f4", [2, 3], -2, 7, 3),
         ("b", "idx", False, "uint8", [2, 2, 2], 0, 255, 34.5),
         ("c.gz", "idx", True, "uint8", [2, 2, 2], 0, 255, 34.5),
+        ("e", "safetensors", False, "F64", [2], 1, 4, 2.5),
     ):
         run = Run("info", folder / name, "--json")
         told = json.loads(run.out) if run.good() else {"arrays": [{}]}

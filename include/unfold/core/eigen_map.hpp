@@ -7,6 +7,8 @@
 
 #include <Eigen/Core>
 
+#include <optional>
+
 namespace unfold {
 
 namespace detail {
@@ -20,10 +22,9 @@ using RowMajorMatrix = Eigen::Matrix<std::remove_const_t<T>, Eigen::Dynamic, Eig
 template <class T>
 using FlatArray = Eigen::Array<std::remove_const_t<T>, Eigen::Dynamic, 1>;
 
-/// The one stride that walks the axes [from, Rank) in row-major order.
-/// Errors: ShapeError if no single stride does.
+/// The one stride that walks the axes [from, Rank) in row-major order, if there is one.
 template <int Rank>
-Index merged_stride(const char* function, const Shape<Rank>& shape, const Shape<Rank>& stride, int from) {
+std::optional<Index> common_stride(const Shape<Rank>& shape, const Shape<Rank>& stride, int from) {
   Index merged = 1;  // of the axes seen so far, innermost first
   Index next = 0;    // the stride that the next axis outwards must have; 0: no axis longer than 1 seen
   for (int d = from; d < Rank; ++d) {
@@ -34,12 +35,22 @@ Index merged_stride(const char* function, const Shape<Rank>& shape, const Shape<
     if (next == 0) {
       merged = stride[d];
     } else if (stride[d] != next) {
-      fail(function, "axes from " + std::to_string(from) + " on must lie in one stride (copy the view first)",
-           "shape " + to_string(shape) + " with strides " + to_string(stride));
+      return std::nullopt;
     }
     next = stride[d] * shape[d];
   }
   return merged;
+}
+
+/// The same. Errors: ShapeError if no single stride walks them.
+template <int Rank>
+Index merged_stride(const char* function, const Shape<Rank>& shape, const Shape<Rank>& stride, int from) {
+  const std::optional<Index> merged = common_stride(shape, stride, from);
+  if (!merged) {
+    fail(function, "axes from " + std::to_string(from) + " on must lie in one stride (copy the view first)",
+         "shape " + to_string(shape) + " with strides " + to_string(stride));
+  }
+  return *merged;
 }
 
 template <int Rank>

@@ -70,7 +70,7 @@ class Conv2D {
     Conv2D fresh(options_);
     fresh.learning_rate_scale = learning_rate_scale;
     detail::draw_weights(fresh.weights_.value, seed);
-    *this = std::move(fresh);
+    *this = fresh;  // into the memory that there is: views of the parameters stay
   }
 
   /// y = f(...), of batch statistics in training and of running statistics in inference.

@@ -5,6 +5,8 @@
 
 #include <unfold/lowering/groups.hpp>
 
+#include <utility>  // std::as_const
+
 namespace unfold {
 
 namespace detail {
@@ -34,6 +36,29 @@ void scale(const TensorView<T, 4>& view, const T& beta) {
   });
 }
 
+/// Whether each filter lies in one stride, and so is a row of a matrix: filters() takes these weights.
+template <class T>
+bool has_filters_in_rows(const TensorView<T, 4>& w) {
+  return common_stride(w.shape(), w.strides(), 1).has_value();
+}
+
+/// The weights as filters() takes them: themselves, or else a copy in `memory`.
+template <class T>
+TensorView<const T, 4> filters_in_rows(const TensorView<const T, 4>& w, Tensor<T, 4>& memory) {
+  if (has_filters_in_rows(w)) return w;
+  memory.assign(w);
+  return std::as_const(memory).view();
+}
+
+/// view = beta*view + sum; beta 0 overwrites it.
+template <class T>
+void scale_and_add(const TensorView<T, 4>& view, const T& beta, const Tensor<T, 4>& sum) {
+  const T* next = sum.data();
+  view.for_each_run([&](T* run, Index n, Index step) {
+    for (Index i = 0; i < n; ++i, ++next) run[i * step] = beta == T(0) ? *next : T(beta * run[i * step] + *next);
+  });
+}
+
 }  // namespace detail
 
 /// The convolution (cross-correlation) of x with w.
@@ -43,12 +68,14 @@ void scale(const TensorView<T, 4>& view, const T& beta) {
 /// Shape   x [N, IC, IH, IW], w [OC, IC/G, KH, KW]  ->  y [N, OC, OH, OW]
 /// Writes  y: beta 0 overwrites it (old values, even NaN, are not read), beta 1 adds to it. y must not overlap x or w
 /// Errors  ShapeError if an option breaks its rule or a shape differs; nothing is written then
-/// Cost    N*OC*OH*OW*K multiply-adds; workspace_bytes of scratch a thread
+/// Cost    N*OC*OH*OW*K multiply-adds; workspace_bytes of scratch a thread; and the memory of a copy of the weights,
+///         where their axes from 1 on do not lie in one stride
 template <TensorOfRank<4> X, TensorOfRank<4> W, WritableTensorOfRank<4> Y>
   requires TensorOf<X, ValueOf<Y>, 4> && TensorOf<W, ValueOf<Y>, 4>
 void conv2d_forward(const X& x, const W& w, const Conv2DOptions& options, Y&& y, ValueOf<Y> beta = ValueOf<Y>(0)) {
   const ReadableView<X> in = x;
-  const ReadableView<W> filters = w;
+  Tensor<ValueOf<Y>, 4> memory;
+  const TensorView<const ValueOf<Y>, 4> filters = detail::filters_in_rows(ReadableView<W>(w), memory);
   const WritableView<Y> out = y;
   const Conv2DGeometry g = conv2d_geometry("conv2d_forward", options, in.shape());
   detail::check_shape("conv2d_forward", "w", g.w_shape(), filters.shape());
@@ -67,13 +94,15 @@ void conv2d_forward(const X& x, const W& w, const Conv2DOptions& options, Y&& y,
 /// Shape   dy [N, OC, OH, OW], w [OC, IC/G, KH, KW]  ->  dx [N, IC, IH, IW]
 /// Writes  dx: beta 0 overwrites it, beta 1 adds to it. dx must not overlap dy or w
 /// Errors  ShapeError if an option breaks its rule or a shape differs; nothing is written then
-/// Cost    N*OC*OH*OW*K multiply-adds; workspace_bytes of scratch a thread
+/// Cost    N*OC*OH*OW*K multiply-adds; workspace_bytes of scratch a thread; and the memory of a copy of the weights,
+///         where their axes from 1 on do not lie in one stride
 template <TensorOfRank<4> Y, TensorOfRank<4> W, WritableTensorOfRank<4> X>
   requires TensorOf<Y, ValueOf<X>, 4> && TensorOf<W, ValueOf<X>, 4>
 void conv2d_backward_input(const Y& dy, const W& w, const Conv2DOptions& options, X&& dx,
                            ValueOf<X> beta = ValueOf<X>(0)) {
   const ReadableView<Y> dout = dy;
-  const ReadableView<W> filters = w;
+  Tensor<ValueOf<X>, 4> memory;
+  const TensorView<const ValueOf<X>, 4> filters = detail::filters_in_rows(ReadableView<W>(w), memory);
   const WritableView<X> din = dx;
   const Conv2DGeometry g = conv2d_geometry("conv2d_backward_input", options, din.shape());
   detail::check_shape("conv2d_backward_input", "dy", g.y_shape(), dout.shape());
@@ -93,7 +122,8 @@ void conv2d_backward_input(const Y& dy, const W& w, const Conv2DOptions& options
 /// Shape   x [N, IC, IH, IW], dy [N, OC, OH, OW]  ->  dw [OC, IC/G, KH, KW]
 /// Writes  dw: beta 0 overwrites it, beta 1 adds to it. dw must not overlap x or dy
 /// Errors  ShapeError if an option breaks its rule or a shape differs; nothing is written then
-/// Cost    N*OC*OH*OW*K multiply-adds; workspace_bytes of scratch a thread
+/// Cost    N*OC*OH*OW*K multiply-adds; workspace_bytes of scratch a thread; and the memory of a copy of the weights,
+///         where their axes from 1 on do not lie in one stride
 template <TensorOfRank<4> X, TensorOfRank<4> Y, WritableTensorOfRank<4> W>
   requires TensorOf<X, ValueOf<W>, 4> && TensorOf<Y, ValueOf<W>, 4>
 void conv2d_backward_weights(const X& x, const Y& dy, const Conv2DOptions& options, W&& dw,
@@ -104,6 +134,11 @@ void conv2d_backward_weights(const X& x, const Y& dy, const Conv2DOptions& optio
   const Conv2DGeometry g = conv2d_geometry("conv2d_backward_weights", options, in.shape());
   detail::check_shape("conv2d_backward_weights", "dy", g.y_shape(), dout.shape());
   detail::check_shape("conv2d_backward_weights", "dw", g.w_shape(), dfilters.shape());
+  if (!detail::has_filters_in_rows(dfilters)) {
+    Tensor<ValueOf<W>, 4> sum(g.w_shape());
+    conv2d_backward_weights(in, dout, options, sum);
+    return detail::scale_and_add(dfilters, beta, sum);
+  }
   detail::scale(dfilters, beta);
   detail::for_each_group<ValueOf<W>>(g, [&](Groups group) {
     const auto X_g = im2col(in, options, group);  // [K, P]

@@ -56,7 +56,7 @@ class Dense {
     Dense fresh(options_);
     fresh.learning_rate_scale = learning_rate_scale;
     detail::draw_weights(fresh.weights_.value, seed);
-    *this = std::move(fresh);
+    *this = fresh;  // into the memory that there is: views of the parameters stay
   }
 
   const Tensor<T, 2>& forward(TensorView<const T, 2> x, Mode mode = Mode::training) {
