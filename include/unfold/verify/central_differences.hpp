@@ -123,7 +123,7 @@ class CentralDifferences {
         best_ = h;
         kink = bent;
       }
-      if (!kink && best.bound() < 2 * entry.rounding) break;  // a smaller step has more rounding alone
+      if (!kink && best.bound() <= 2 * entry.rounding) break;  // a smaller step has more rounding alone
     }
     if (settled(best) && best.within_bound()) best.verdict = kink ? Verdict::kink : best.verdict_within_bound();
     return best;
