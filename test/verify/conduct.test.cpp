@@ -79,9 +79,11 @@ Sentences found(Scaled& layer, const GradientCheckOptions& options = {}) {
   return found(gradient_check(layer, normal_matrix(), options));
 }
 
-void spoil(const double& number) {
-  const_cast<double&>(number) += 1;  // NOLINT(cppcoreguidelines-pro-type-const-cast): what a bad layer does
+void overwrite(const double& number, double value) {
+  const_cast<double&>(number) = value;  // NOLINT(cppcoreguidelines-pro-type-const-cast): what a bad layer does
 }
+
+void spoil(const double& number) { overwrite(number, number + 1); }
 
 }  // namespace
 
@@ -109,9 +111,7 @@ TEST_CASE("A layer that writes to what is not its own is found out") {
     CHECK(found(layer).back() == "FAIL: the layer wrote to a");
   }
   SECTION("x, the same each time") {
-    layer.after_forward = [](Scaled& l, auto&) {
-      const_cast<double&>(l.x(1, 2)) = 7;
-    };  // NOLINT: what a bad layer does
+    layer.after_forward = [](Scaled& l, auto&) { overwrite(l.x(1, 2), 7); };
     CHECK(found(layer).back() == "FAIL: the layer wrote to x");
   }
   SECTION("a parameter, the same each time") {

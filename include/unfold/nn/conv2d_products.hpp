@@ -50,12 +50,12 @@ TensorView<const T, 4> filters_in_rows(const TensorView<const T, 4>& w, Tensor<T
   return std::as_const(memory).view();
 }
 
-/// view = beta*view + sum; beta 0 overwrites it.
+/// view = tensor, of the same shape.
 template <class T>
-void scale_and_add(const TensorView<T, 4>& view, const T& beta, const Tensor<T, 4>& sum) {
-  const T* next = sum.data();
+void copy_into(const TensorView<T, 4>& view, const Tensor<T, 4>& tensor) {
+  const T* next = tensor.data();
   view.for_each_run([&](T* run, Index n, Index step) {
-    for (Index i = 0; i < n; ++i, ++next) run[i * step] = beta == T(0) ? *next : T(beta * run[i * step] + *next);
+    for (Index i = 0; i < n; ++i) run[i * step] = *next++;
   });
 }
 
@@ -74,12 +74,13 @@ template <TensorOfRank<4> X, TensorOfRank<4> W, WritableTensorOfRank<4> Y>
   requires TensorOf<X, ValueOf<Y>, 4> && TensorOf<W, ValueOf<Y>, 4>
 void conv2d_forward(const X& x, const W& w, const Conv2DOptions& options, Y&& y, ValueOf<Y> beta = ValueOf<Y>(0)) {
   const ReadableView<X> in = x;
-  Tensor<ValueOf<Y>, 4> memory;
-  const TensorView<const ValueOf<Y>, 4> filters = detail::filters_in_rows(ReadableView<W>(w), memory);
+  const ReadableView<W> weights = w;
   const WritableView<Y> out = y;
   const Conv2DGeometry g = conv2d_geometry("conv2d_forward", options, in.shape());
-  detail::check_shape("conv2d_forward", "w", g.w_shape(), filters.shape());
+  detail::check_shape("conv2d_forward", "w", g.w_shape(), weights.shape());
   detail::check_shape("conv2d_forward", "y", g.y_shape(), out.shape());
+  Tensor<ValueOf<Y>, 4> memory;
+  const TensorView<const ValueOf<Y>, 4> filters = detail::filters_in_rows(weights, memory);
   detail::scale(out, beta);
   detail::for_each_group<ValueOf<Y>>(g, [&](Groups group) {
     const auto W_g = unfold::filters(filters, g.G, group);  // [OC/G, K]
@@ -101,12 +102,13 @@ template <TensorOfRank<4> Y, TensorOfRank<4> W, WritableTensorOfRank<4> X>
 void conv2d_backward_input(const Y& dy, const W& w, const Conv2DOptions& options, X&& dx,
                            ValueOf<X> beta = ValueOf<X>(0)) {
   const ReadableView<Y> dout = dy;
-  Tensor<ValueOf<X>, 4> memory;
-  const TensorView<const ValueOf<X>, 4> filters = detail::filters_in_rows(ReadableView<W>(w), memory);
+  const ReadableView<W> weights = w;
   const WritableView<X> din = dx;
   const Conv2DGeometry g = conv2d_geometry("conv2d_backward_input", options, din.shape());
   detail::check_shape("conv2d_backward_input", "dy", g.y_shape(), dout.shape());
-  detail::check_shape("conv2d_backward_input", "w", g.w_shape(), filters.shape());
+  detail::check_shape("conv2d_backward_input", "w", g.w_shape(), weights.shape());
+  Tensor<ValueOf<X>, 4> memory;
+  const TensorView<const ValueOf<X>, 4> filters = detail::filters_in_rows(weights, memory);
   detail::scale(din, beta);
   detail::for_each_group<ValueOf<X>>(g, [&](Groups group) {
     const auto W_g = unfold::filters(filters, g.G, group);  // [OC/G, K]
@@ -135,9 +137,9 @@ void conv2d_backward_weights(const X& x, const Y& dy, const Conv2DOptions& optio
   detail::check_shape("conv2d_backward_weights", "dy", g.y_shape(), dout.shape());
   detail::check_shape("conv2d_backward_weights", "dw", g.w_shape(), dfilters.shape());
   if (!detail::has_filters_in_rows(dfilters)) {
-    Tensor<ValueOf<W>, 4> sum(g.w_shape());
-    conv2d_backward_weights(in, dout, options, sum);
-    return detail::scale_and_add(dfilters, beta, sum);
+    Tensor<ValueOf<W>, 4> copy(dfilters);
+    conv2d_backward_weights(in, dout, options, copy, beta);
+    return detail::copy_into(dfilters, copy);
   }
   detail::scale(dfilters, beta);
   detail::for_each_group<ValueOf<W>>(g, [&](Groups group) {

@@ -159,7 +159,7 @@ GradientReport checked_by_twin(Layer& layer, Outputs& outputs, const std::vector
 /// Writes  the layer's state is as it was, but its gradients are zero and no input is kept for backward
 /// Errors  ShapeError if an option breaks its rule, x or a parameter is not finite, or a gradient has not the size of
 ///         its tensor; what the layer throws
-/// Cost    differences: 6 forwards for each checked coordinate, some 150 at a kink, in noise, or where it fails, and
+/// Cost    differences: 6 forwards for each checked coordinate, some 100 at a kink, in noise, or where it fails, and
 ///         more where q is tiny; integers: 2; adjoint: 4 for each direction; Taylor: up to 24
 template <class L, AnyTensor X>
   requires LayerOn<L, ReadableView<X>> && std::floating_point<ValueOf<X>>
